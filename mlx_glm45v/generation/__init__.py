@@ -1,0 +1,1 @@
+"""From a `Prompt` to events: prefill, decoding, sampling, splitting of channels."""

@@ -1,0 +1,74 @@
+"""What a generation reports while it runs, as plain values.
+
+Safe to send to other threads and processes: nothing here holds an mlx array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Channel = Literal["thinking", "answer", "tool"]
+Stage = Literal["media", "vision", "prompt"]
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True)
+class PrefillProgress:
+    """Work before the first token.
+
+    `stage` "media" counts files read and resized, "vision" counts patches encoded, "prompt"
+    counts prompt tokens processed (cached ones included from the start).
+    """
+
+    stage: Stage
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """New text, free of the model's markers.
+
+    `boxed` tells that the text stood between `<|begin_of_box|>` and `<|end_of_box|>`.
+    Channel "tool" carries the inside of `<tool_call>` elements, one delta each, whole.
+    """
+
+    channel: Channel
+    text: str
+    boxed: bool = False
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Counts of tokens, seconds of work, and the peak of mlx's active memory in bytes."""
+
+    prompt_tokens: int = 0
+    image_tokens: int = 0
+    video_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    thinking_tokens: int = 0
+    vision_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    time_to_first_token: float = 0.0
+    peak_memory: int = 0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Rate of decoding; 0.0 before the second token."""
+        if self.decode_seconds <= 0 or self.generated_tokens < 2:
+            return 0.0
+        return (self.generated_tokens - 1) / self.decode_seconds
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end: why, and what it took."""
+
+    reason: FinishReason
+    usage: Usage
+
+
+Event = PrefillProgress | TextDelta | Finished

@@ -1,0 +1,1 @@
+"""From bytes on disk to upright RGB pixels: pictures, videos, documents."""

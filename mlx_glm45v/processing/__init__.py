@@ -1,0 +1,1 @@
+"""From messages to a `Prompt`: patches, template, token ids, positions. No mlx here."""

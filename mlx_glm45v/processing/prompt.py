@@ -1,0 +1,73 @@
+"""A request as the engine sees it: token ids, positions and pictures, in plain numpy.
+
+Knows nothing of messages, templates or files, and nothing of mlx: `processing.processor`
+makes a `Prompt`, `generation` consumes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+MediaKind = Literal["image", "video", "page"]
+
+
+@dataclass(frozen=True)
+class MediaItem:
+    """One picture, video or document page that a person gave.
+
+    `width` and `height` are its own pixels, upright, before any resizing: grounding boxes
+    are reported in them.
+    """
+
+    kind: MediaKind
+    name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class MediaSpan:
+    """A run of placeholders `token_ids[start:stop]` and the patches that replace it.
+
+    A still picture is one span; a video is one span for each pair of frames, each with a
+    one-frame grid. `pixel_values` is float32 of shape (h * w, 1176), `grid_thw` is (1, h, w)
+    in patches, and `stop - start == h * w / merge**2`. `digest` is of the resized pixels:
+    equal digests mean equal features. `item` is an index into `Prompt.items`.
+    """
+
+    start: int
+    stop: int
+    digest: str
+    pixel_values: np.ndarray
+    grid_thw: tuple[int, int, int]
+    item: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """Everything a model needs to answer.
+
+    `token_ids` is int32 of shape (L,). `positions` is int32 of shape (3, L): the temporal,
+    height and width position of each token. A token generated at index i >= L has position
+    i + rope_delta on all three axes.
+    """
+
+    token_ids: np.ndarray
+    positions: np.ndarray
+    rope_delta: int
+    spans: tuple[MediaSpan, ...] = ()
+    items: tuple[MediaItem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def tokens_of(self, kind: MediaKind) -> int:
+        """Placeholder tokens that media of this kind take."""
+        return sum(
+            span.stop - span.start
+            for span in self.spans
+            if self.items[span.item].kind == kind
+        )
