@@ -1,7 +1,7 @@
 """What people and models say to each other, as plain values.
 
-Knows roles, parts and their order. Does not know files, pixels, tokens or templates: a part
-names its source, `media` opens it.
+Knows roles, parts and their order. Does not know files, pixels, tokens or templates: a
+part names its source, `media` opens it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class TextPart:
 class ImagePart:
     """A still picture.
 
-    `source` is a path, encoded bytes, a `data:` or `http(s)://` URL, a PIL image or a numpy
-    array of shape (height, width) or (height, width, 3 or 4). `max_pixels` lowers the
-    checkpoint's pixel budget for this picture (height * width after resizing).
+    `source` is a path, encoded bytes, a `data:` or `http(s)://` URL, a PIL image or a
+    numpy array of shape (height, width) or (height, width, 3 or 4). `max_pixels` lowers
+    the checkpoint's pixel budget for this picture (height * width after resizing).
     """
 
     source: Any
@@ -37,9 +37,10 @@ class ImagePart:
 class VideoPart:
     """A moving picture.
 
-    `source` is a path or encoded bytes of a video file, or a sequence of frames (anything an
-    `ImagePart` takes) whose `times` are given in seconds. `fps` replaces the checkpoint's
-    sampling rate; `max_pixels` lowers its budget (frames * height * width after resizing).
+    `source` is a path or encoded bytes of a video file, or a sequence of frames
+    (anything an `ImagePart` takes) whose `times` are given in seconds. `fps` replaces
+    the checkpoint's sampling rate; `max_pixels` lowers its budget (frames * height *
+    width after resizing).
     """
 
     source: Any
@@ -52,8 +53,8 @@ class VideoPart:
 class DocumentPart:
     """A PDF whose pages become pictures, in order.
 
-    `source` is a path or the file's bytes. `pages` are 1-based page numbers (all when None);
-    `dpi` is the resolution they are drawn at.
+    `source` is a path or the file's bytes. `pages` are 1-based page numbers (all when
+    None); `dpi` is the resolution they are drawn at.
     """
 
     source: Any
@@ -77,9 +78,9 @@ class ToolCall:
 class Message:
     """One turn: who speaks, and what is said in which order.
 
-    `parts` may be given as a plain string. `thinking` is what an assistant thought before
-    its words; `tool_calls` are the functions it asked for after them. A tool's result is a
-    message of role "tool".
+    `parts` may be given as a plain string. `thinking` is what an assistant thought
+    before its words; `tool_calls` are the functions it asked for after them. A tool's
+    result is a message of role "tool".
 
     Raises:
         ValueError: the role is unknown.

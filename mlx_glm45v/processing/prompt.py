@@ -1,7 +1,7 @@
 """A request as the engine sees it: token ids, positions and pictures, in plain numpy.
 
-Knows nothing of messages, templates or files, and nothing of mlx: `processing.processor`
-makes a `Prompt`, `generation` consumes it.
+Knows nothing of messages, templates or files, and nothing of mlx:
+`processing.processor` makes a `Prompt`, `generation` consumes it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ MediaKind = Literal["image", "video", "page"]
 class MediaItem:
     """One picture, video or document page that a person gave.
 
-    `width` and `height` are its own pixels, upright, before any resizing: grounding boxes
-    are reported in them.
+    `width` and `height` are its own pixels, upright, before any resizing: grounding
+    boxes are reported in them.
     """
 
     kind: MediaKind
@@ -32,10 +32,11 @@ class MediaItem:
 class MediaSpan:
     """A run of placeholders `token_ids[start:stop]` and the patches that replace it.
 
-    A still picture is one span; a video is one span for each pair of frames, each with a
-    one-frame grid. `pixel_values` is float32 of shape (h * w, 1176), `grid_thw` is (1, h, w)
-    in patches, and `stop - start == h * w / merge**2`. `digest` is of the resized pixels:
-    equal digests mean equal features. `item` is an index into `Prompt.items`.
+    A still picture is one span; a video is one span for each pair of frames, each with
+    a one-frame grid. `pixel_values` is float32 of shape (h * w, 1176), `grid_thw` is
+    (1, h, w) in patches, and `stop - start == h * w / merge**2`. `digest` is of the
+    resized pixels: equal digests mean equal features. `item` is an index into
+    `Prompt.items`.
     """
 
     start: int
@@ -50,9 +51,10 @@ class MediaSpan:
 class Prompt:
     """Everything a model needs to answer.
 
-    `token_ids` is int32 of shape (L,). `positions` is int32 of shape (3, L): the temporal,
-    height and width position of each token. A token generated at index i >= L has position
-    i + rope_delta on all three axes.
+    `token_ids` is int32 of shape (L,). `positions` is int32 of shape (3, L): the
+    temporal, height and width position of each token. A token generated at index i >= L
+    has position i + rope_delta on all three axes. `open_thinking` tells that the prompt
+    ends inside an unclosed `<think>`, so that the first generated words are thinking.
     """
 
     token_ids: np.ndarray
@@ -60,6 +62,7 @@ class Prompt:
     rope_delta: int
     spans: tuple[MediaSpan, ...] = ()
     items: tuple[MediaItem, ...] = ()
+    open_thinking: bool = False
 
     def __len__(self) -> int:
         return len(self.token_ids)
