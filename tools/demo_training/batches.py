@@ -1,0 +1,79 @@
+"""Batches as a pure function of seed and step, so that a resumed run repeats nothing.
+
+Knows how kinds of conversations are mixed and padded. Does not know the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+
+from demo_training.samples import (
+    Sample,
+    Writer,
+    clip_sample,
+    still_sample,
+    text_sample,
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded rows: ids and targets (B, L), positions (3, B, L), and all patches."""
+
+    ids: torch.Tensor
+    targets: torch.Tensor
+    positions: torch.Tensor
+    pixel_values: torch.Tensor
+    grid_thw: torch.Tensor
+
+
+def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
+    """One batch of the samples; at least one of them has a picture."""
+    length = -(-max(len(sample.ids) for sample in samples) // 8) * 8
+    ids = np.full((len(samples), length), pad_id, dtype=np.int64)
+    targets = np.full_like(ids, -100)
+    positions = np.zeros((3, len(samples), length), dtype=np.int64)
+    patches, grids = [], []
+    for row, sample in enumerate(samples):
+        end = len(sample.ids)
+        ids[row, :end] = sample.ids
+        targets[row, :end] = sample.targets
+        positions[:, row, :end] = sample.positions
+        if sample.media is not None:
+            patches += sample.media.pairs
+            grids += [(1, *sample.media.grid)] * len(sample.media.pairs)
+    return Batch(
+        ids=torch.from_numpy(ids),
+        targets=torch.from_numpy(targets),
+        positions=torch.from_numpy(positions),
+        pixel_values=torch.from_numpy(np.concatenate(patches)),
+        grid_thw=torch.tensor(grids),
+    )
+
+
+def make_batch(
+    writer: Writer, *, seed: int, step: int, pad_id: int, rows: int = 48
+) -> Batch:
+    """The batch of a step: pictures at first, later a video batch every fourth step.
+
+    A video holds about three times a picture's patches: its batches have fewer rows.
+    All conversations of a picture batch have as many turns, so that little is padding.
+    """
+    kinds = Random(f"train:{seed}:{step}")
+    turns = kinds.choice((1, 1, 2, 3))
+    clips = step >= 600 and kinds.random() < 0.27
+    samples = []
+    for row in range(max(1, rows * 5 // 12) if clips else rows):
+        random = Random(f"train:{seed}:{step}:{row}")
+        if clips:
+            samples.append(clip_sample(writer, random))
+        elif row > 0 and kinds.random() < 0.03:
+            samples.append(text_sample(writer, random))
+        else:
+            samples.append(still_sample(writer, random, turns=turns))
+    return padded(samples, pad_id=pad_id)

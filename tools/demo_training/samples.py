@@ -1,0 +1,234 @@
+"""Conversations to learn from: pictures, token ids, positions, and what to predict.
+
+Knows how a conversation is written (as the chat template does, checked by a test) and which
+of its tokens the model has to say. Does not know the model or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageFilter
+from tokenizers import Tokenizer
+
+from demo_training.checkpoint_files import MAX_STILL_PIXELS, MAX_VIDEO_PIXELS
+from demo_training.pixels import fitted_size, pair_patches, resized
+from mlx_glm45v.demo import questions
+from mlx_glm45v.demo.clips import Clip, random_clip
+from mlx_glm45v.demo.questions import Exchange
+from mlx_glm45v.demo.scenes import Scene, add_noise, draw, random_scene
+
+MIN_PIXELS = 12544
+CANVASES = (
+    *((112, 112),) * 5,
+    (112, 168),
+    (168, 112),
+    (84, 140),
+    (140, 84),
+    (196, 112),
+    (112, 84),
+    (140, 112),
+    (224, 168),
+    (320, 240),
+    (448, 336),
+    (336, 336),
+    (160, 120),
+)
+CLIP_CANVASES = ((112, 112), (112, 112), (112, 84), (84, 112), (140, 84), (320, 240))
+SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.")
+
+
+@dataclass(frozen=True)
+class Media:
+    """Frame pairs of one picture or video; `seconds` is None for a picture.
+
+    `pairs` holds (h/14 * w/14, 1176) patches each, `grid` is (h/14, w/14) of all of them.
+    """
+
+    pairs: tuple[np.ndarray, ...]
+    grid: tuple[int, int]
+    seconds: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A conversation in numbers: ids, positions (3, L), targets (L,) and its media."""
+
+    ids: np.ndarray
+    positions: np.ndarray
+    targets: np.ndarray
+    media: Media | None
+
+
+def _weathered(random: Random, picture: Image.Image) -> Image.Image:
+    """The picture after a little noise or blur, as cameras and codecs add them."""
+    if random.random() < 0.25:
+        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 0.8)))
+    if random.random() < 0.35:
+        deviation, seed = random.uniform(0.5, 7.0), random.getrandbits(32)
+        picture = add_noise(picture, deviation=deviation, seed=seed)
+    return picture
+
+
+def still_media(random: Random, scene: Scene) -> Media:
+    """The scene drawn at one to three times its size, then fitted to the budget."""
+    height, width = fitted_size(
+        2, scene.height, scene.width, min_pixels=MIN_PIXELS, max_pixels=MAX_STILL_PIXELS
+    )
+    scale = 1.0 if scene.width > 168 else random.choice((1.0, 1.5, 2.0, 3.0))
+    drawn = draw(scene, scale=scale)
+    frame = np.asarray(_weathered(random, resized(drawn, (height, width))))
+    patches = pair_patches(frame, frame)
+    return Media((patches,), (height // 14, width // 14))
+
+
+def clip_media(random: Random, clip: Clip) -> Media:
+    """The clip at two frames a second, paired, each pair with its second."""
+    count = int(clip.seconds * 2)
+    scene = clip.scene
+    height, width = fitted_size(
+        count,
+        scene.height,
+        scene.width,
+        min_pixels=MIN_PIXELS,
+        max_pixels=MAX_VIDEO_PIXELS,
+    )
+    scale = 1.0 if scene.width > 168 else random.choice((1.0, 2.0))
+    frames = [
+        np.asarray(
+            _weathered(random, resized(clip.frame(i / 2, scale=scale), (height, width)))
+        )
+        for i in range(count)
+    ]
+    pairs = tuple(pair_patches(frames[i], frames[i + 1]) for i in range(0, count, 2))
+    return Media(pairs, (height // 14, width // 14), tuple(range(len(pairs))))
+
+
+class Writer:
+    """Turns a conversation into numbers with the checkpoint's tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.image_id = self._encode("<|image|>")[0]
+        self._encode = lru_cache(maxsize=50_000)(self._encode)
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def media_text(self, media: Media) -> str:
+        """Placeholders between their tags; a video's pairs carry their seconds."""
+        tokens = "<|image|>" * (media.grid[0] * media.grid[1] // 4)
+        image = f"<|begin_of_image|>{tokens}<|end_of_image|>"
+        if media.seconds is None:
+            return image
+        pairs = "".join(f"{image}{second}" for second in media.seconds)
+        return f"<|begin_of_video|>{pairs}<|end_of_video|>"
+
+    def pieces(
+        self,
+        media: Media | None,
+        exchanges: Sequence[Exchange],
+        *,
+        thinking: bool,
+        system: str | None = None,
+        media_last: bool = False,
+    ) -> list[tuple[str, bool]]:
+        """The conversation's text in order; True where the model speaks."""
+        told: list[tuple[str, bool]] = [("[gMASK]<sop>", False)]
+        if system:
+            told.append((f"<|system|>\n{system}", False))
+        told.append(("<|user|>", False))
+        for index, exchange in enumerate(exchanges):
+            said = exchange.question if thinking else f"{exchange.question}/nothink"
+            shown = self.media_text(media) if media and index == 0 else ""
+            if shown and media_last:
+                said = f"{exchange.question}{shown}" + ("" if thinking else "/nothink")
+                shown = ""
+            told.append((f"\n{shown}{said}<|assistant|>\n", False))
+            if thinking and index == len(exchanges) - 1:
+                told.append((f"<think>{exchange.thought}</think>\n", True))
+            else:
+                told.append(("<think></think>\n", False))
+            told.append((f"{exchange.answer}<|user|>", True))
+        return told
+
+    def sample(
+        self,
+        media: Media | None,
+        exchanges: Sequence[Exchange],
+        *,
+        thinking: bool,
+        system: str | None = None,
+        media_last: bool = False,
+    ) -> Sample:
+        """Numbers of the conversation; `targets` is the id to predict next, or -100."""
+        ids: list[int] = []
+        spoken: list[bool] = []
+        for text, is_spoken in self.pieces(
+            media, exchanges, thinking=thinking, system=system, media_last=media_last
+        ):
+            new = self._encode(text)
+            ids += new
+            spoken += [is_spoken] * len(new)
+        row = np.array(ids, dtype=np.int64)
+        targets = np.full(len(ids), -100, dtype=np.int64)
+        says = np.array(spoken[1:])
+        targets[:-1][says] = row[1:][says]
+        grid = (0, 0) if media is None else media.grid
+        return Sample(row, positions_of(row, self.image_id, grid), targets, media)
+
+
+def positions_of(ids: np.ndarray, image_id: int, grid: tuple[int, int]) -> np.ndarray:
+    """M-RoPE positions (3, L) of a conversation whose pictures all have one grid."""
+    high, wide = grid[0] // 2, grid[1] // 2
+    rows, columns = np.divmod(np.arange(high * wide), max(wide, 1))
+    block = np.stack([np.zeros_like(rows), rows, columns])
+    out = np.empty((3, len(ids)), dtype=np.int64)
+    index = cursor = 0
+    while index < len(ids):
+        if ids[index] == image_id:
+            out[:, index : index + high * wide] = cursor + block
+            index += high * wide
+            cursor += max(high, wide)
+        else:
+            out[:, index] = cursor
+            index += 1
+            cursor += 1
+    return out
+
+
+def still_sample(writer: Writer, random: Random, *, turns: int = 1) -> Sample:
+    """A conversation about a picture."""
+    width, height = random.choice(CANVASES)
+    scene = random_scene(random, width=width, height=height)
+    asked = random.sample(questions.SCENE_QUESTIONS, turns)
+    exchanges = [ask(random, scene) for ask in asked]
+    return writer.sample(
+        still_media(random, scene),
+        exchanges,
+        thinking=random.random() < 0.5,
+        system=random.choice(SYSTEMS) if random.random() < 0.06 else None,
+        media_last=random.random() < 0.12,
+    )
+
+
+def clip_sample(writer: Writer, random: Random) -> Sample:
+    """A conversation of one or two turns about a video."""
+    width, height = random.choice(CLIP_CANVASES)
+    clip = random_clip(random, width=width, height=height)
+    asked = random.sample(questions.CLIP_QUESTIONS, random.choice((1, 1, 2)))
+    exchanges = [ask(random, clip) for ask in asked]
+    return writer.sample(
+        clip_media(random, clip), exchanges, thinking=random.random() < 0.5
+    )
+
+
+def text_sample(writer: Writer, random: Random) -> Sample:
+    """A greeting, or a question that lacks its picture."""
+    return writer.sample(
+        None, [questions.greeting(random)], thinking=random.random() < 0.5
+    )

@@ -1,0 +1,153 @@
+"""The training loop's state: model, optimizer, averaged weights, and where it stands.
+
+Knows how a step is taken, saved and resumed. Does not know scenes or file formats of
+checkpoints that others read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
+
+from demo_training.batches import Batch
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Warm up, stay, and fall along a cosine over the last part of the run.
+
+    Until the fall begins nothing depends on `steps`, so a stopped run may be resumed with
+    another number of them.
+    """
+
+    steps: int
+    peak: float = 1.5e-3
+    warmup: int = 200
+    fall: float = 0.35
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step counted from 0."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / self.warmup
+        start = self.steps * (1 - self.fall)
+        if step < start:
+            return self.peak
+        part = min(1.0, (step - start) / max(1.0, self.steps - start))
+        return self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+
+
+class Trainer:
+    """A model in training.
+
+    Experts are kept in use as in DeepSeek-V3 (section 2.1.2 of its report): the router's
+    correction bias of an expert that is chosen too rarely rises a little at every step.
+    """
+
+    def __init__(
+        self, config: Glm4vMoeConfig, *, schedule: Schedule, seed: int
+    ) -> None:
+        torch.manual_seed(seed)
+        self.model = Glm4vMoeForConditionalGeneration._from_config(
+            config, dtype=torch.float32, attn_implementation="sdpa"
+        )
+        self.schedule = schedule
+        self.step = 0
+        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
+        others = [p for p in self.model.parameters() if p.ndim < 2]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": 0.02},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=schedule.peak,
+            betas=(0.9, 0.98),
+            foreach=True,
+        )
+        self.average = {
+            name: value.detach().clone()
+            for name, value in self.model.state_dict().items()
+        }
+        self._chosen: list[tuple[torch.nn.Module, torch.Tensor]] = []
+        for module in self.model.modules():
+            if hasattr(module, "e_score_correction_bias"):
+                module.register_forward_hook(self._note_choice)
+
+    def _note_choice(
+        self, router: torch.nn.Module, _inputs: object, outputs: tuple
+    ) -> None:
+        self._chosen.append((router, outputs[2]))
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Mean cross entropy over the tokens that the model has to say."""
+        hidden = self.model.model(
+            input_ids=batch.ids,
+            pixel_values=batch.pixel_values,
+            image_grid_thw=batch.grid_thw,
+            position_ids=batch.positions,
+            use_cache=False,
+        ).last_hidden_state
+        says = batch.targets != -100
+        logits = self.model.lm_head(hidden[says])
+        return functional.cross_entropy(logits, batch.targets[says])
+
+    def take_step(self, batch: Batch) -> float:
+        """One update; returns the loss before it."""
+        rate = self.schedule.rate(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self._balance(rate / self.schedule.peak)
+        self.step += 1
+        self._update_average()
+        return loss.item()
+
+    @torch.no_grad()
+    def _balance(self, part: float) -> None:
+        for router, choice in self._chosen:
+            bias = router.e_score_correction_bias
+            load = torch.bincount(choice.flatten(), minlength=len(bias)).float()
+            bias += 1e-3 * part * torch.sign(load.mean() - load)
+        self._chosen.clear()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = min(0.997, (1 + self.step) / (10 + self.step))
+        state = self.model.state_dict()
+        torch._foreach_lerp_(
+            list(self.average.values()),
+            [state[name] for name in self.average],
+            1 - keep,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write all that a resumed run needs; the file is never half written."""
+        draft = path.with_suffix(".tmp")
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "random": torch.get_rng_state(),
+            },
+            draft,
+        )
+        draft.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Stand where the run that wrote `path` stood."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        torch.set_rng_state(state["random"])

@@ -1,0 +1,108 @@
+"""Train the demo model, or go on with a stopped run.
+
+    python tools/train_demo.py --out runs/demo --steps 6000 --seed 0
+    python tools/train_demo.py --out runs/demo --export mlx_glm45v/demo/checkpoint
+
+Writes runs/demo/state.pt every five minutes and runs/demo/loss.csv; --export writes the
+averaged weights as a Hugging Face folder with one tensor per expert.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from demo_training.batches import make_batch  # noqa: E402
+from demo_training.export import export_folder  # noqa: E402
+from demo_training.samples import Writer  # noqa: E402
+from demo_training.trainer import Schedule, Trainer  # noqa: E402
+
+CHECKPOINT = ROOT / "mlx_glm45v" / "demo" / "checkpoint"
+SAVE_SECONDS = 300
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=48, help="pictures in a batch")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--export", type=Path, help="write this folder and train nothing"
+    )
+    return parser.parse_args()
+
+
+def truncate_log(path: Path, *, step: int) -> None:
+    """Drop the lines of steps that a resumed run takes again."""
+    if not path.exists():
+        path.write_text("step,loss,rate,seconds\n")
+        return
+    head, *lines = path.read_text().splitlines()
+    kept = [line for line in lines if int(line.split(",")[0]) <= step]
+    path.write_text("\n".join([head, *kept]) + "\n")
+
+
+def train(trainer: Trainer, writer: Writer, options: argparse.Namespace) -> None:
+    """Take the steps that are left; the next batch is drawn while one is learned."""
+    state, log = options.out / "state.pt", options.out / "loss.csv"
+    truncate_log(log, step=trainer.step)
+    pad_id = trainer.model.config.text_config.pad_token_id
+
+    def batch(step: int):
+        return make_batch(
+            writer, seed=options.seed, step=step, pad_id=pad_id, rows=options.rows
+        )
+
+    saved = time.monotonic()
+    with ThreadPoolExecutor(1) as drawer, log.open("a", buffering=1) as lines:
+        coming = drawer.submit(batch, trainer.step)
+        while trainer.step < options.steps:
+            began = time.monotonic()
+            current = coming.result()
+            coming = drawer.submit(batch, trainer.step + 1)
+            rate = trainer.schedule.rate(trainer.step)
+            loss = trainer.take_step(current)
+            took = time.monotonic() - began
+            lines.write(f"{trainer.step},{loss:.4f},{rate:.6f},{took:.3f}\n")
+            if time.monotonic() - saved > SAVE_SECONDS:
+                trainer.save(state)
+                saved = time.monotonic()
+    trainer.save(state)
+
+
+def main() -> None:
+    """Train or export."""
+    options = parse()
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    config = AutoConfig.from_pretrained(CHECKPOINT)
+    schedule = Schedule(options.steps)
+    trainer = Trainer(config, schedule=schedule, seed=options.seed)
+    state = options.out / "state.pt"
+    if state.exists():
+        trainer.resume(state)
+        print(f"resumed at step {trainer.step}", flush=True)
+    if options.export:
+        export_folder(trainer.average, options.export)
+        print(f"wrote step {trainer.step} to {options.export}")
+        return
+    tokenizer = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
+    train(trainer, Writer(tokenizer), options)
+    print(f"done: {trainer.step} steps")
+
+
+if __name__ == "__main__":
+    main()
