@@ -141,7 +141,7 @@ class ChatTemplate:
 
 
 def unfence(text: str) -> list[tuple[str, bool]]:
-    """Splits rendered text into (piece, is_literal); literal pieces are mere letters."""
+    """Rendered text as (piece, is_literal) pairs; literal pieces are mere letters."""
     pieces = []
     end = 0
     for fenced in _FENCED.finditer(text):

@@ -7,7 +7,7 @@ opens files only through `media`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,12 @@ class Processor:
         thinking: bool | None = None,
         continue_final_message: bool = False,
         should_stop: Callable[[], bool] | None = None,
-        on_media: Callable[[int, int], None] | None = None,
     ) -> Prompt:
         """Renders, reads and places everything that `messages` say.
 
         `thinking` switches the template's thinking mode (None: the template's default);
-        `tools` are JSON schemas of functions the model may call; `on_media(done,
-        total)` is called after each picture, video or document page has been read.
+        `tools` are JSON schemas of functions the model may call;
+        `continue_final_message` goes on with the last message, an assistant's.
 
         Raises:
             MediaError: a picture, video or document cannot be used, or the template did
@@ -121,6 +120,33 @@ class Processor:
             CheckpointError: the template refuses the messages.
             Cancelled: `should_stop` returned True.
             ValueError: there are no messages, or nothing to continue.
+        """
+        steps = self.prompt_steps(
+            messages,
+            tools=tools,
+            thinking=thinking,
+            continue_final_message=continue_final_message,
+            should_stop=should_stop,
+        )
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    def prompt_steps(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        thinking: bool | None = None,
+        continue_final_message: bool = False,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Generator[tuple[int, int], None, Prompt]:
+        """The same as `prompt`, a medium at a time.
+
+        Yields (done, total) after each picture, video or document page; the generator's
+        return value is the prompt.
         """
         if not messages:
             raise ValueError("a prompt needs at least one message")
@@ -133,13 +159,12 @@ class Processor:
         )
         template_ids = self._encode(text)
         # Before any file is read: a template that drops pictures fails at once.
-        self._check_placeholders(template_ids, _media_parts(shown))
+        places = _media_parts(shown)
+        self._check_placeholders(template_ids, places)
         media = []
-        total = len(_media_parts(shown))
         for medium in self._read(_media_parts(messages), should_stop):
             media.append(medium)
-            if on_media is not None:
-                on_media(len(media), total)
+            yield len(media), len(places)
         return self._assemble(template_ids, media)
 
     def _encode(self, text: str) -> list[int]:

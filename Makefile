@@ -1,0 +1,39 @@
+# Everything a maker needs: `make test`, `make demo`, `make lint`, `make live`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+MEDIA := mlx_glm45v/demo/media
+
+.PHONY: setup test demo lint live clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+test: setup  ## the whole suite, without torch and without a network
+	$(BIN)/python -m pytest
+
+demo: setup  ## questions about the example picture and video, answered by the demo model
+	$(BIN)/python -m mlx_glm45v.generate "Describe the picture." --image $(MEDIA)/example.png
+	$(BIN)/python -m mlx_glm45v.generate "Which way does the shape move?" --video $(MEDIA)/example.mp4
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+$(VENV)/.reference: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev,reference]'
+	@touch $@
+
+live: $(VENV)/.reference  ## the comparison with transformers, run side by side
+	$(BIN)/python -m pytest tests/live
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,364 @@
+"""A conversation with the model: messages in, events or a whole reply out.
+
+The only room that knows both messages and the engine. A model is loaded and run by one
+thread; `ChatSession.stop` and `ChatSession.answer_now` may be called from any other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlx_glm45v.errors import Cancelled
+from mlx_glm45v.generation.answer import GenerationOptions
+from mlx_glm45v.generation.events import (
+    Event,
+    Finished,
+    FinishReason,
+    PrefillProgress,
+    TextDelta,
+    Usage,
+)
+from mlx_glm45v.generation.grounding import Box, find_boxes
+from mlx_glm45v.generation.markers import Markers
+from mlx_glm45v.generation.sampling import SamplingOptions
+from mlx_glm45v.generation.stream import stream_prompt
+from mlx_glm45v.messages import (
+    DocumentPart,
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    ToolCall,
+    VideoPart,
+)
+from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from mlx_glm45v.processing.processor import Processor
+from mlx_glm45v.processing.prompt import MediaItem, Prompt
+from mlx_glm45v.tool_calls import parse_tool_call
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """How to answer; the defaults are the checkpoint's own.
+
+    `thinking` switches thinking mode (None: the template's default); `thinking_budget`
+    closes it after so many tokens and lets the answer follow. `max_tokens` counts
+    thinking and answer. `sampling` None means the checkpoint's generation_config.
+    `tools` are JSON schemas of functions the model may call. `stop` strings end the
+    answer. `prefill_step_size` is the most prompt tokens computed at once.
+    """
+
+    thinking: bool | None = None
+    thinking_budget: int | None = None
+    max_tokens: int = 16_384
+    sampling: SamplingOptions | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    stop: tuple[str, ...] = ()
+    prefill_step_size: int = 2048
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One whole answer.
+
+    `boxes` are the grounding boxes that the answer names, in pixels of the picture that
+    `Box.item` counts in `media`, the pictures and videos of the prompt in order.
+    """
+
+    answer: str
+    thinking: str | None
+    boxes: tuple[Box, ...]
+    tool_calls: tuple[ToolCall, ...]
+    reason: FinishReason
+    usage: Usage
+    media: tuple[MediaItem, ...] = ()
+
+    def message(self) -> Message:
+        """The reply as a turn of the conversation."""
+        return Message(
+            "assistant",
+            self.answer,
+            thinking=self.thinking,
+            tool_calls=self.tool_calls,
+        )
+
+
+def stream_generate(
+    model: Glm4vMoeForConditionalGeneration,
+    processor: Processor,
+    messages: Sequence[Message],
+    options: ChatOptions = ChatOptions(),
+    *,
+    continue_final_message: bool = False,
+    should_stop: Callable[[], bool] | None = None,
+    answer_now: Callable[[], bool] | None = None,
+) -> Iterator[Event]:
+    """Answers `messages`: progress, then words, then one `Finished`.
+
+    `continue_final_message` goes on with the last message, an assistant's.
+    `should_stop` and `answer_now` are polled between pieces of work: the first ends the
+    answer with `Finished("cancelled", ...)`, the second closes thinking and lets the
+    answer follow.
+
+    Raises:
+        MediaError: a picture, video or document cannot be used.
+        PromptTooLong: the prompt does not fit the model's context.
+        ValueError: an option is out of range, or there are no messages.
+    """
+    try:
+        prompt = yield from _read_prompt(
+            processor, messages, options, continue_final_message, should_stop
+        )
+    except Cancelled:
+        yield Finished("cancelled", Usage())
+        return
+    yield from _answer(model, processor, prompt, options, should_stop, answer_now)
+
+
+def _read_prompt(
+    processor: Processor,
+    messages: Sequence[Message],
+    options: ChatOptions,
+    continue_final_message: bool,
+    should_stop: Callable[[], bool] | None,
+) -> Generator[PrefillProgress, None, Prompt]:
+    steps = processor.prompt_steps(
+        messages,
+        tools=options.tools,
+        thinking=options.thinking,
+        continue_final_message=continue_final_message,
+        should_stop=should_stop,
+    )
+    while True:
+        try:
+            done, total = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield PrefillProgress("media", done, total)
+
+
+def _answer(
+    model: Glm4vMoeForConditionalGeneration,
+    processor: Processor,
+    prompt: Prompt,
+    options: ChatOptions,
+    should_stop: Callable[[], bool] | None,
+    answer_now: Callable[[], bool] | None,
+) -> Iterator[Event]:
+    defaults = processor.generation_config
+    return stream_prompt(
+        model,
+        prompt,
+        detokenizer=processor.tokenizer.detokenizer(),
+        options=GenerationOptions(
+            max_tokens=options.max_tokens,
+            stop=options.stop,
+            eos_token_ids=_end_ids(defaults.get("eos_token_id"), model),
+            thinking_budget=options.thinking_budget,
+            prefill_step_size=options.prefill_step_size,
+        ),
+        sampling=options.sampling or SamplingOptions.from_generation_config(defaults),
+        markers=Markers.of(processor.tokenizer),
+        should_stop=should_stop,
+        answer_now=answer_now,
+    )
+
+
+def _end_ids(
+    configured: int | Sequence[int] | None, model: Glm4vMoeForConditionalGeneration
+) -> frozenset[int]:
+    ids = configured
+    if ids is None:
+        ids = model.config.text_config.eos_token_id
+    if ids is None:
+        return frozenset()
+    return frozenset([ids] if isinstance(ids, int) else ids)
+
+
+class ChatSession:
+    """A conversation of several turns over one model.
+
+    `messages` is the conversation so far. A turn joins it when its reply has ended, a
+    stopped one too as far as it came; after an error the conversation is as before, so
+    that the question can be asked again.
+    """
+
+    def __init__(
+        self,
+        model: Glm4vMoeForConditionalGeneration,
+        processor: Processor,
+        *,
+        system: str | None = None,
+        options: ChatOptions = ChatOptions(),
+    ) -> None:
+        self._model = model
+        self._processor = processor
+        self._messages = [Message("system", system)] if system else []
+        self._stop = threading.Event()
+        self._answer_now = threading.Event()
+        self._reply: Reply | None = None
+        self.options = options
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation so far."""
+        return tuple(self._messages)
+
+    @property
+    def reply(self) -> Reply | None:
+        """The last whole reply; None before the first and while one is under way."""
+        return self._reply
+
+    def ask(
+        self,
+        text: str,
+        images: Iterable[Any] = (),
+        videos: Iterable[Any] = (),
+        documents: Iterable[Any] = (),
+        *,
+        thinking: bool | None = None,
+    ) -> Reply:
+        """Asks and waits for the whole reply.
+
+        Pictures, videos and documents are paths or anything their parts take as
+        `source`; they stand before the words. For another order use `send`.
+        `thinking` overrides the session's option for this turn.
+
+        Raises:
+            MediaError: a picture, video or document cannot be used.
+            PromptTooLong: the conversation does not fit the model's context.
+        """
+        for _ in self.stream(text, images, videos, documents, thinking=thinking):
+            pass
+        assert self._reply is not None  # a stream that ends has a reply
+        return self._reply
+
+    def stream(
+        self,
+        text: str,
+        images: Iterable[Any] = (),
+        videos: Iterable[Any] = (),
+        documents: Iterable[Any] = (),
+        *,
+        thinking: bool | None = None,
+    ) -> Iterator[Event]:
+        """Asks and yields events as they come; `reply` holds the whole at the end."""
+        parts: list[Part] = [
+            *(_as_part(image, ImagePart) for image in images),
+            *(_as_part(video, VideoPart) for video in videos),
+            *(_as_part(document, DocumentPart) for document in documents),
+            TextPart(text),
+        ]
+        return self.send(Message("user", parts), thinking=thinking)
+
+    def send(
+        self, message: Message, *, thinking: bool | None = None
+    ) -> Iterator[Event]:
+        """Sends one message with its parts in the order given, and yields events."""
+        options = self.options
+        if thinking is not None:
+            options = replace(options, thinking=thinking)
+        self._stop.clear()
+        self._answer_now.clear()
+        self._reply = None
+        return self._turn(message, options)
+
+    def _turn(self, message: Message, options: ChatOptions) -> Iterator[Event]:
+        said = _Said()
+        prompt: Prompt | None = None
+        try:
+            prompt = yield from _read_prompt(
+                self._processor,
+                [*self._messages, message],
+                options,
+                False,
+                self._stop.is_set,
+            )
+            for event in _answer(
+                self._model,
+                self._processor,
+                prompt,
+                options,
+                self._stop.is_set,
+                self._answer_now.is_set,
+            ):
+                said.add(event)
+                yield event
+        except Cancelled:
+            said.add(Finished("cancelled", Usage()))
+            yield Finished("cancelled", Usage())
+        except GeneratorExit:
+            # The reader left: what was said so far stays.
+            said.add(Finished("cancelled", Usage()))
+            raise
+        finally:
+            reply = said.reply(prompt, options.tools)
+            if reply is not None:
+                self._reply = reply
+                if said.anything:
+                    self._messages += [message, reply.message()]
+
+    def stop(self) -> None:
+        """Ends the answer under way after the piece of work at hand (any thread)."""
+        self._stop.set()
+
+    def answer_now(self) -> None:
+        """Closes thinking and lets the answer follow (any thread)."""
+        self._answer_now.set()
+
+    def reset(self) -> None:
+        """Forgets the conversation, but for the system message."""
+        self._messages = [m for m in self._messages if m.role == "system"]
+        self._reply = None
+
+
+class _Said:
+    """What one turn's events have said so far."""
+
+    def __init__(self) -> None:
+        self._thinking: list[str] = []
+        self._answer: list[TextDelta] = []
+        self._calls: list[str] = []
+        self._finished: Finished | None = None
+
+    @property
+    def anything(self) -> bool:
+        return bool(self._calls or self._thinking or self._answer)
+
+    def add(self, event: Event) -> None:
+        match event:
+            case TextDelta("tool", text):
+                self._calls.append(text)
+            case TextDelta("thinking", text):
+                self._thinking.append(text)
+            case TextDelta():
+                self._answer.append(event)
+            case Finished():
+                self._finished = event
+
+    def reply(
+        self, prompt: Prompt | None, tools: Sequence[Mapping[str, Any]]
+    ) -> Reply | None:
+        """The whole reply, or None when the turn did not come to an end."""
+        if self._finished is None:
+            return None
+        media = prompt.items if prompt is not None else ()
+        return Reply(
+            answer="".join(delta.text for delta in self._answer),
+            thinking="".join(self._thinking) or None,
+            boxes=find_boxes(self._answer, media),
+            tool_calls=tuple(parse_tool_call(call, tools) for call in self._calls),
+            reason=self._finished.reason,
+            usage=self._finished.usage,
+            media=media,
+        )
+
+
+def _as_part(given: Any, kind: Callable[[Any], Part]) -> Part:
+    """A source becomes a part; a part stays itself."""
+    if isinstance(given, ImagePart | VideoPart | DocumentPart):
+        return given
+    return kind(given)

@@ -1,0 +1,1 @@
+"""What `python -m mlx_glm45v.generate` is made of: arguments, terminal, chat loop."""

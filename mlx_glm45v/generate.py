@@ -1,0 +1,190 @@
+"""The command line: `python -m mlx_glm45v.generate`.
+
+Knows exit statuses and the order of a run. What is heavy is imported where it is used,
+so that `--help` and wrong usage answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlx_glm45v.cli.arguments import default_question, media_part, parse
+from mlx_glm45v.errors import Glm45vError
+from mlx_glm45v.messages import Message, Part, TextPart
+
+if TYPE_CHECKING:
+    from mlx_glm45v.chat import ChatOptions, ChatSession, Reply
+    from mlx_glm45v.cli.terminal import Terminal
+
+FAILED, INTERRUPTED = 1, 130
+TRACEBACK_VARIABLE = "GLM45V_TRACEBACK"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status.
+
+    Raises:
+        SystemExit: with status 2 for wrong usage, 0 after --help.
+    """
+    arguments = parse(argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        return _report(error)
+
+
+def _report(error: Exception) -> int:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    line = " ".join(str(error).split())
+    if not isinstance(error, Glm45vError | ValueError):
+        line = (
+            f"unexpected {type(error).__name__}: {line} "
+            f"({TRACEBACK_VARIABLE}=1 shows where)"
+        )
+    print(f"error: {line}", file=sys.stderr)
+    return FAILED
+
+
+def _run(arguments: Namespace) -> int:
+    first = _first_message(arguments)
+    from mlx_glm45v.cli.terminal import Terminal
+
+    terminal = Terminal(show_answer=not arguments.json)
+    session = _session(arguments, terminal)
+    if arguments.chat:
+        from mlx_glm45v.cli.interactive import Conversation
+
+        Conversation(
+            session,
+            terminal,
+            arguments,
+            on_reply=lambda reply: _after(session, reply, arguments, terminal),
+        ).run(first)
+        return 0
+    assert first is not None  # parse() refuses a run without anything to ask
+    return _ask_once(session, first, arguments, terminal)
+
+
+def _first_message(arguments: Namespace) -> Message | None:
+    """The question on the command line, with its media before the words.
+
+    Raises:
+        MediaError: a file is missing; found before a large model is loaded.
+    """
+    parts: list[Part] = [
+        media_part(kind, source, arguments) for kind, source in arguments.media
+    ]
+    question = arguments.question
+    if question == "-":
+        question = sys.stdin.read().strip()
+        if not question and not parts:
+            raise ValueError("standard input holds no prompt; write one, or use --chat")
+    if not question and not parts:
+        return None
+    if parts:
+        from mlx_glm45v.media.sources import open_source
+
+        for _, source in arguments.media:
+            if "://" not in source:
+                open_source(source).__exit__(None, None, None)
+    return Message("user", [*parts, TextPart(question or default_question(parts))])
+
+
+def _session(arguments: Namespace, terminal: Terminal) -> ChatSession:
+    from mlx_glm45v.chat import ChatSession
+    from mlx_glm45v.loading import load
+
+    if arguments.model == "demo":
+        terminal.note(
+            "Using the demo, a tiny GLM-4.5V that knows coloured shapes. "
+            "Name another with --model, such as mlx-community/GLM-4.5V-4bit."
+        )
+    model, processor = load(arguments.model, progress=terminal.loading)
+    return ChatSession(
+        model,
+        processor,
+        system=arguments.system,
+        options=_options(arguments, processor.generation_config),
+    )
+
+
+def _options(arguments: Namespace, defaults: dict) -> ChatOptions:
+    from dataclasses import replace
+
+    from mlx_glm45v.chat import ChatOptions
+    from mlx_glm45v.generation.sampling import SamplingOptions
+
+    choice = {
+        "temperature": arguments.temp,
+        "top_p": arguments.top_p,
+        "top_k": arguments.top_k,
+        "min_p": arguments.min_p,
+    }
+    sampling = SamplingOptions.from_generation_config(defaults)
+    if any(value is not None for value in choice.values()):
+        # The checkpoint's own top_k of 1 would make any temperature greedy.
+        plain = SamplingOptions(temperature=1.0, seed=sampling.seed)
+        sampling = replace(plain, repetition_penalty=sampling.repetition_penalty)
+    given = choice | {
+        "repetition_penalty": arguments.repetition_penalty,
+        "seed": arguments.seed,
+    }
+    sampling = replace(
+        sampling,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    options = ChatOptions(
+        thinking=arguments.thinking,
+        thinking_budget=arguments.thinking_budget,
+        sampling=sampling,
+    )
+    if arguments.max_tokens is not None:
+        options = replace(options, max_tokens=arguments.max_tokens)
+    return options
+
+
+def _ask_once(
+    session: ChatSession, message: Message, arguments: Namespace, terminal: Terminal
+) -> int:
+    from mlx_glm45v.cli.interrupts import asks_first
+
+    with asks_first(session.stop) as interrupted:
+        for event in session.send(message):
+            terminal.show(event)
+    reply = session.reply
+    assert reply is not None  # send() ends with a reply or an error
+    if arguments.json:
+        from mlx_glm45v.cli.saving import reply_as_json
+
+        print(reply_as_json(reply, model=arguments.model))
+    _after(session, reply, arguments, terminal)
+    return INTERRUPTED if interrupted() else 0
+
+
+def _after(
+    session: ChatSession, reply: Reply, arguments: Namespace, terminal: Terminal
+) -> None:
+    if arguments.stats:
+        terminal.stats(reply.usage)
+    if arguments.draw_boxes:
+        from mlx_glm45v.cli.drawing import save_boxes
+
+        for line in save_boxes(session.messages, reply, Path(arguments.draw_boxes)):
+            terminal.note(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
