@@ -1,0 +1,107 @@
+"""From a repository id to a folder in the Hub's local cache.
+
+Knows the order: list, fetch the small files, let the caller look at them, fetch the
+weights, name the revision. Access tokens, HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE are
+huggingface_hub's, so that other tools find what was fetched here. Does not know models.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import (
+    HFValidationError,
+    IncompleteSnapshotError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
+from huggingface_hub.utils import validate_repo_id
+
+from ..errors import DownloadError
+from ..progress import ProgressCallback, ShouldStop
+from .advice import explain
+from .cache import CachedCommit
+from .listing import NEEDED, list_files
+from .transfer import RETRY_WAITS, is_transient
+
+logger = logging.getLogger(__name__)
+
+
+def download(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    cache_dir: Path | None = None,
+    check: Callable[[Path], object] | None = None,
+    progress: ProgressCallback | None = None,
+    should_stop: ShouldStop | None = None,
+    retry_waits: Sequence[float] = RETRY_WAITS,
+) -> Path:
+    """Bring a checkpoint's files into the Hub cache and return their folder.
+
+    What is there already is not fetched again; a file that was interrupted goes on
+    where it stopped. The configs come first, and `check(folder)` may refuse them before
+    any weights are fetched. Without a connection, the revision fetched last is used.
+    Raises `DownloadError` that says what to do, or `Cancelled` within a second of
+    `should_stop`.
+    """
+    cache = Path(cache_dir or constants.HF_HUB_CACHE)
+    _check_repo_id(repo_id)
+    try:
+        listing = list_files(
+            repo_id, revision=revision, should_stop=should_stop, retry_waits=retry_waits
+        )
+    except (httpx2.TransportError, OSError) as error:
+        offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
+        if offline and (folder := _cached(repo_id, revision, cache)):
+            logger.warning("%s is used as fetched before: %s", repo_id, error)
+            return folder
+        raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
+    repository = CachedCommit(cache, repo_id, listing.commit)
+    try:
+        for weights in (False, True):
+            files = listing.named(weights=weights)
+            repository.fetch(
+                files,
+                progress=progress if weights else None,
+                should_stop=should_stop,
+                retry_waits=retry_waits,
+            )
+            repository.link(files)
+            if check is not None and not weights:
+                check(repository.snapshot)
+        # Written last: what a revision's name leads to is complete.
+        repository.name_revision(revision or constants.DEFAULT_REVISION)
+    except (httpx2.TransportError, OSError) as error:
+        raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
+    return repository.snapshot
+
+
+def _check_repo_id(repo_id: str) -> None:
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise DownloadError(
+            f"{repo_id!r} is neither a folder here nor a repository id such as "
+            f"zai-org/GLM-4.5V: {error}"
+        ) from error
+
+
+def _cached(repo_id: str, revision: str | None, cache: Path) -> Path | None:
+    """What was fetched of a revision earlier, None when that is not complete."""
+    try:
+        return Path(
+            snapshot_download(
+                repo_id,
+                revision=revision,
+                cache_dir=cache,
+                local_files_only=True,
+                allow_patterns=list(NEEDED),
+            )
+        )
+    except (LocalEntryNotFoundError, IncompleteSnapshotError):
+        return None

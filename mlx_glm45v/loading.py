@@ -1,0 +1,176 @@
+"""From a checkpoint to a model with its weights, and to the processor beside it.
+
+Knows the order of the steps: headers, config, empty model (quantised where the files
+are), comparison of names and shapes (`matching`), and only then the weights
+(`reading`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+
+from .checkpoints import Checkpoint, find_folder, read_checkpoint
+from .config import Glm4vMoeConfig
+from .errors import CheckpointError
+from .matching import FLOATS, Expected, Match, match
+from .model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from .processing.processor import Processor
+from .progress import ProgressCallback, ShouldStop
+from .reading import read_weights
+from .shards import listed
+
+_STORED_INTEGERS = {mx.uint32: "U32", mx.uint8: "U8"}
+_MODES = ("affine", "mxfp4", "mxfp8", "nvfp4")
+
+logger = logging.getLogger(__name__)
+
+
+def load(
+    path_or_repo: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: mx.Dtype | None = None,
+    progress: ProgressCallback | None = None,
+    should_stop: ShouldStop | None = None,
+) -> tuple[Glm4vMoeForConditionalGeneration, Processor]:
+    """Load a model and its processor from a folder, a repository id or `"demo"`.
+
+    A repository is fetched first. `progress` gets bytes fetched, then bytes loaded;
+    `should_stop` ends either. Raises `CheckpointError`, `DownloadError` or `Cancelled`.
+    """
+    folder = find_folder(
+        path_or_repo, revision=revision, progress=progress, should_stop=should_stop
+    )
+    checkpoint = read_checkpoint(folder)
+    processor = Processor.from_folder(folder)
+    model = load_model(
+        checkpoint, dtype=dtype, progress=progress, should_stop=should_stop
+    )
+    return model, processor
+
+
+def load_model(
+    path: str | Path | Checkpoint,
+    *,
+    dtype: mx.Dtype | None = None,
+    progress: ProgressCallback | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Glm4vMoeForConditionalGeneration:
+    """Load the model of a Hugging Face or MLX folder (or of a `Checkpoint` already
+    read).
+
+    `dtype` of the floating-point parameters: by default float32 on the CPU backend,
+    whose other kernels are slow or wrong, elsewhere the dtype in which the final norm
+    is stored. The router's weight and correction bias are float32 always. Raises
+    `CheckpointError` when a tensor is missing, surplus or misshapen, or for a
+    quantisation that is not MLX's.
+    """
+    if isinstance(path, Checkpoint):
+        checkpoint = path
+    else:
+        checkpoint = read_checkpoint(find_folder(path))
+    _refuse_foreign_quantization(checkpoint)
+    config = Glm4vMoeConfig.from_dict(dict(checkpoint.config))
+    model = Glm4vMoeForConditionalGeneration(config)
+    if checkpoint.quantization is not None:
+        _quantize_modules(model, checkpoint, checkpoint.quantization)
+    parameters: dict[str, mx.array] = dict(tree_flatten(model.parameters()))
+    matched = match(
+        checkpoint,
+        {key: _expected(array) for key, array in parameters.items()},
+        num_hidden_layers=config.text_config.num_hidden_layers,
+    )
+    if matched.dropped:
+        logger.warning(
+            "%s: %d tensors are left out, they belong to no layer of this model: %s",
+            checkpoint.folder,
+            len(matched.dropped),
+            listed(matched.dropped, limit=3),
+        )
+    weights = read_weights(
+        matched,
+        dtype=dtype or _default_dtype(matched),
+        progress=progress,
+        should_stop=should_stop,
+    )
+    model.load_weights(list(weights.items()), strict=True)
+    model.eval()
+    return model
+
+
+def _refuse_foreign_quantization(checkpoint: Checkpoint) -> None:
+    if checkpoint.quant_method is not None:
+        raise CheckpointError(
+            f"{checkpoint.folder} is quantised with {checkpoint.quant_method!r}, which "
+            "cannot be run directly; take the bf16 release (zai-org/GLM-4.5V) or an "
+            "MLX one (mlx-community/GLM-4.5V-4bit), or convert it first"
+        )
+
+
+def _quantize_modules(
+    model: nn.Module, checkpoint: Checkpoint, table: Mapping[str, Any]
+) -> None:
+    """Give the modules that have `.scales` in the files their quantised form.
+
+    The table's own values hold for all of them; an entry under a module's path goes
+    before.
+    """
+    path = checkpoint.folder / "config.json"
+    default = _scheme(table, path, "quantization")
+    without = [
+        name
+        for name, entry in table.items()
+        if isinstance(entry, Mapping) and f"{name}.scales" not in checkpoint.tensors
+    ]
+    if without:
+        raise CheckpointError(
+            f"{path} quantises {listed(without, limit=3)}, for which the files hold no "
+            ".scales; fetch or convert the folder again"
+        )
+
+    def scheme_of(name: str, _module: nn.Module) -> bool | dict[str, Any]:
+        if f"{name}.scales" not in checkpoint.tensors:
+            return False
+        entry = table.get(name)
+        return _scheme(entry, path, name) if isinstance(entry, Mapping) else default
+
+    try:
+        nn.quantize(model, class_predicate=scheme_of)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: its quantization does not fit the model: {error}"
+        ) from error
+
+
+def _scheme(entry: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:
+    mode = entry.get("mode", "affine")
+    if mode not in _MODES:
+        raise CheckpointError(
+            f"{path}: {name} has the unknown quantisation mode {mode!r}; known are "
+            f"{', '.join(_MODES)}"
+        )
+    bits, group_size = entry.get("bits"), entry.get("group_size")
+    if not isinstance(bits, int) or not isinstance(group_size, int):
+        raise CheckpointError(
+            f"{path}: {name} needs bits and group_size, it has {dict(entry)!r}"
+        )
+    return {"bits": bits, "group_size": group_size, "mode": mode}
+
+
+def _expected(array: mx.array) -> Expected:
+    stored = _STORED_INTEGERS.get(array.dtype)
+    return Expected(array.shape, frozenset({stored}) if stored else FLOATS)
+
+
+def _default_dtype(matched: Match) -> mx.Dtype:
+    if mx.default_device() == mx.Device(mx.cpu):
+        return mx.float32
+    stored = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}
+    return stored[matched.sources["language_model.model.norm.weight"][0].info.dtype]
