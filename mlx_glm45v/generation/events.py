@@ -17,8 +17,8 @@ FinishReason = Literal["stop", "length", "cancelled"]
 class PrefillProgress:
     """Work before the first token.
 
-    `stage` "media" counts files read and resized, "vision" counts patches encoded, "prompt"
-    counts prompt tokens processed (cached ones included from the start).
+    `stage` "media" counts files read and resized, "vision" counts patches encoded,
+    "prompt" counts prompt tokens processed (cached ones included from the start).
     """
 
     stage: Stage
@@ -31,7 +31,8 @@ class TextDelta:
     """New text, free of the model's markers.
 
     `boxed` tells that the text stood between `<|begin_of_box|>` and `<|end_of_box|>`.
-    Channel "tool" carries the inside of `<tool_call>` elements, one delta each, whole.
+    Channel "tool" carries the inside of `<tool_call>` elements, one delta each, whole;
+    one that the end cut short arrives as far as it came.
     """
 
     channel: Channel
@@ -41,7 +42,12 @@ class TextDelta:
 
 @dataclass(frozen=True)
 class Usage:
-    """Counts of tokens, seconds of work, and the peak of mlx's active memory in bytes."""
+    """Counts of tokens, seconds of work, and the peak of mlx's active memory in bytes.
+
+    `image_tokens` include document pages. `generated_tokens` include the end token and
+    a forced end of thinking. Seconds are wall time: vision, prefill up to the first
+    token, decoding from there to the end, the event reader's own time included.
+    """
 
     prompt_tokens: int = 0
     image_tokens: int = 0

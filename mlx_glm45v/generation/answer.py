@@ -1,0 +1,132 @@
+"""When an answer ends, and when its thinking has to.
+
+Knows ends, caps and budgets. Does not know the model or how text is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mlx_glm45v.generation.clock import Clock
+from mlx_glm45v.generation.decode import Decoder
+from mlx_glm45v.generation.events import FinishReason, TextDelta
+from mlx_glm45v.generation.pieces import ShouldStop, check
+from mlx_glm45v.generation.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """When an answer ends and how the prompt is read.
+
+    `max_tokens` counts thinking and answer together; the context may end it earlier.
+    `stop` strings end the answer and never appear in it. After `thinking_budget` tokens
+    of thinking the model is made to close it and to answer (None: no limit).
+    `prefill_step_size` is the most prompt tokens computed at once.
+
+    Raises:
+        ValueError: a value is outside its range; the message names the field.
+    """
+
+    max_tokens: int = 4096
+    stop: tuple[str, ...] = ()
+    eos_token_ids: frozenset[int] = frozenset()
+    thinking_budget: int | None = None
+    prefill_step_size: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, not {self.max_tokens}")
+        if self.thinking_budget is not None and self.thinking_budget < 0:
+            raise ValueError(
+                f"thinking_budget must be 0 or more, not {self.thinking_budget}"
+            )
+        if self.prefill_step_size < 1:
+            raise ValueError(
+                f"prefill_step_size must be at least 1, not {self.prefill_step_size}"
+            )
+        if "" in self.stop:
+            raise ValueError("stop holds an empty string, which would end any answer")
+
+
+class Answer:
+    """One answer on its way: how long it is and why it ended.
+
+    `limit` is the most tokens it may take. `close_ids` are fed to end thinking; with
+    none, thinking ends when the model ends it. `reason` is valid once `deltas` and
+    `rest` are exhausted.
+    """
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        options: GenerationOptions,
+        *,
+        limit: int,
+        close_ids: tuple[int, ...],
+        should_stop: ShouldStop | None,
+        answer_now: Callable[[], bool] | None,
+    ) -> None:
+        self._transcript = transcript
+        self._options = options
+        self._limit = limit
+        self._close_ids = close_ids
+        self._should_stop = should_stop
+        self._answer_now = answer_now
+        self._hurried = False
+        self.generated = 0
+        self.reason: FinishReason = "cancelled"
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Tokens of thinking, its tags and the forced end not included."""
+        return self._transcript.thinking_tokens
+
+    def deltas(self, decoder: Decoder, clock: Clock) -> Iterator[TextDelta]:
+        """Text until the answer ends; `reason` then says why.
+
+        Raises:
+            Cancelled: `should_stop` said so.
+        """
+        while True:
+            check(self._should_stop)
+            if self._must_close():
+                yield from self._close(decoder)
+            self.generated += 1
+            at_limit = self.generated == self._limit
+            token = decoder.read(last=at_limit)
+            if self.generated == 1:
+                clock.enter("decode")
+            if token in self._options.eos_token_ids:
+                self.reason = "stop"
+                return
+            yield from self._transcript.add(token)
+            if self._transcript.stopped or at_limit:
+                self.reason = "stop" if self._transcript.stopped else "length"
+                return
+
+    def rest(self) -> Iterator[TextDelta]:
+        """Text held back until the end."""
+        yield from self._transcript.finish()
+        if self._transcript.stopped:
+            self.reason = "stop"
+
+    def _must_close(self) -> bool:
+        if self._answer_now is not None and self._answer_now():
+            self._hurried = True
+        budget = 0 if self._hurried else self._options.thinking_budget
+        return (
+            budget is not None
+            and self._transcript.thinking
+            and self.thinking_tokens >= budget
+            # Without room for a word of answer, thinking may as well go on.
+            and self.generated + len(self._close_ids) < self._limit
+        )
+
+    def _close(self, decoder: Decoder) -> Iterator[TextDelta]:
+        if not self._close_ids:
+            return
+        decoder.force(self._close_ids)
+        self.generated += len(self._close_ids)
+        for token in self._close_ids:
+            yield from self._transcript.add(token, counted=False)

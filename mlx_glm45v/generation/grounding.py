@@ -1,0 +1,186 @@
+"""Grounding boxes in an answer, in pixels of the picture they are about.
+
+Knows how the model writes boxes: four numbers from 0 to 1000, relative to the width and
+height of a picture, in brackets of many styles. Does not know which picture is meant
+(`mentions` does) nor pixels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mlx_glm45v.generation.events import TextDelta
+from mlx_glm45v.generation.markers import Markers
+from mlx_glm45v.generation.mentions import Mentions
+from mlx_glm45v.generation.splitter import Splitter
+from mlx_glm45v.processing.prompt import MediaItem
+
+_SCALE = 1000.0
+# How far a box that is surely one may reach over the edge; further out it is none.
+_SLACK = 50.0
+
+# One character for one, so that places in the text stay what they are.
+_NARROW = str.maketrans(
+    "\uff08\uff09\uff3b\uff3d\u3010\u3011\uff5b\uff5d\u3008\u3009\u300a\u300b"
+    "\uff0c\u3001\uff1a\uff1b",
+    "()[][]{}<><>,,:;",
+)
+
+_NUMBER = r"([-+]?\d{1,6}(?:\.\d{1,9})?)"
+_COMMA = r"(?:\s{0,4}[,;]\s{0,4}|\s{1,4})"
+_OPEN, _CLOSE = r"[\[({<]\s{0,4}", r"\s{0,4}[\])}>]"
+_LIST = _COMMA.join([_NUMBER] * 4)
+_POINT = _OPEN + _NUMBER + _COMMA + _NUMBER + _CLOSE
+_BOX = re.compile(rf"{_OPEN}{_LIST}{_CLOSE}|{_POINT}\s{{0,4}}[,;~-]?\s{{0,4}}{_POINT}")
+_BARE_LIST = re.compile(rf"\s*{_LIST}\s*")
+_KEY = re.compile(r"(?:bbox|box)\w{0,12}[\"']?\s{0,4}[:=]\s{0,4}[\[(]?\s{0,4}$", re.I)
+_FENCE = re.compile(r"^[ \t]{0,3}```[ \t]*(\w*)", re.M)
+
+_JSON_LABEL = re.compile(
+    r"[\"'](?:label|name|object|category|class|text|text_content)[\"']"
+    r"\s{0,4}:\s{0,4}[\"']([^\"'\n]{1,200})[\"']"
+)
+_PHRASE_EDGE = re.compile(r"[\n\])}>|.!?;\u3002\uff01\uff1f,](?:\s|$|(?=[^\d]))")
+_PHRASE_START = re.compile(
+    r"^(?:[\s\-*#>\"'`:(\[{<\u2022\u2013\u2014_]|\d{1,3}[.)]\s|(?:the|a|an|and)\b)+",
+    re.I,
+)
+_PHRASE_END = re.compile(
+    r"(?:[\s\-*\"'`:=,(\[{<\u2013\u2014_]|\b(?:is|are|at|in|located|found|coordinates?|"
+    r"bounding|box|bbox\w*|with|position|its|the)\b|\u4f4d\u4e8e|\u5750\u6807|\u5728)+$",
+    re.I,
+)
+_LONGEST_LABEL = 60
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels of `Prompt.items[item]`.
+
+    0 <= left <= right <= width and 0 <= top <= bottom <= height. `label` is what the
+    answer calls it, perhaps nothing.
+    """
+
+    label: str
+    item: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def find_boxes(
+    answer: str | Iterable[TextDelta], items: Sequence[MediaItem]
+) -> tuple[Box, ...]:
+    """The boxes that `answer` names, in order; none where there is no picture.
+
+    A box belongs to the picture named last before it ("image 2", "the second picture",
+    "page 3"), else to the last picture. Values a little outside 0-1000 are clamped,
+    corners put in order. Lists that are no boxes (other lengths, larger numbers, even
+    sequences, code) are passed over. No text makes it raise.
+    """
+    if not items:
+        return ()
+    text, boxed = _answer_text(answer)
+    mentions = Mentions(text, items)
+    boxes: list[Box] = []
+    end_of_last = 0
+    last_is_nested = False
+    for found in _BOX.finditer(text):
+        x1, y1, x2, y2 = (float(n) for n in found.groups() if n is not None)
+        before = text[end_of_last : found.start()]
+        is_nested = _opens_list(before) or (
+            last_is_nested and not before.strip(" \n\t,;")
+        )
+        is_named = bool(_KEY.search(before[-40:]))
+        is_pair = found.group(5) is not None
+        certain = is_nested or is_named or is_pair
+        if not certain and _is_sequence(x1, y1, x2, y2):
+            continue
+        if not (
+            _is_near_scale(x1, y1, x2, y2)
+            if certain or boxed[found.start()]
+            else _is_plain_box(x1, y1, x2, y2) and not _is_code(text, found.start())
+        ):
+            continue
+        item = mentions.item_at(found.start())
+        label = _json_label(text, found.start(), found.end()) or _phrase(before)
+        boxes.append(_in_pixels(label, item, items[item], (x1, y1, x2, y2)))
+        end_of_last, last_is_nested = found.end(), is_nested
+    return tuple(boxes)
+
+
+def _answer_text(answer: str | Iterable[TextDelta]) -> tuple[str, list[bool]]:
+    """The answer without markers, and for each character whether it was boxed."""
+    if isinstance(answer, str):
+        splitter = Splitter(Markers())
+        answer = [*splitter.feed(answer), *splitter.finish()]
+    text, boxed = "", []
+    for delta in answer:
+        if delta.channel != "answer":
+            continue
+        part = delta.text.translate(_NARROW)
+        if delta.boxed and _BARE_LIST.fullmatch(part):
+            part = f"[{part}]"
+        text += part
+        boxed += [delta.boxed] * len(part)
+    return text, boxed
+
+
+def _opens_list(before: str) -> bool:
+    return before.rstrip()[-1:] in ("[", "(", "{")
+
+
+def _is_sequence(a: float, b: float, c: float, d: float) -> bool:
+    """Whether the numbers count evenly, like [1, 2, 3, 4] and [10, 20, 30, 40]."""
+    return b - a == c - b == d - c
+
+
+def _is_near_scale(*numbers: float) -> bool:
+    return all(-_SLACK <= number <= _SCALE + _SLACK for number in numbers)
+
+
+def _is_plain_box(x1: float, y1: float, x2: float, y2: float) -> bool:
+    return 0 <= x1 < x2 <= _SCALE and 0 <= y1 < y2 <= _SCALE
+
+
+def _is_code(text: str, place: int) -> bool:
+    """Whether `place` is in a call's arguments or a fence of another language."""
+    if text[place] == "(" and text[:place][-1:].isascii() and text[place - 1].isalnum():
+        return True
+    fences = _FENCE.findall(text, 0, place)
+    return len(fences) % 2 == 1 and fences[-1].lower() not in ("", "json")
+
+
+def _in_pixels(
+    label: str, item: int, picture: MediaItem, numbers: tuple[float, ...]
+) -> Box:
+    x1, y1, x2, y2 = (min(max(number / _SCALE, 0.0), 1.0) for number in numbers)
+    return Box(
+        label=label,
+        item=item,
+        left=round(min(x1, x2) * picture.width),
+        top=round(min(y1, y2) * picture.height),
+        right=round(max(x1, x2) * picture.width),
+        bottom=round(max(y1, y2) * picture.height),
+    )
+
+
+def _json_label(text: str, start: int, stop: int) -> str:
+    """The label in the same JSON object as the box [start, stop)."""
+    opening = text.rfind("{", max(0, start - 400), start)
+    closing = text.find("}", stop, stop + 400)
+    if opening < 0 or closing < 0 or "}" in text[opening:start]:
+        return ""
+    found = _JSON_LABEL.search(text, opening, closing)
+    return found.group(1).strip() if found else ""
+
+
+def _phrase(before: str) -> str:
+    """What a sentence calls the box that follows it: "The dog is at" -> "dog"."""
+    phrase = _PHRASE_END.sub("", before[-200:])
+    phrase = _PHRASE_EDGE.split(phrase)[-1]
+    phrase = _PHRASE_START.sub("", phrase).strip()
+    return phrase if len(phrase) <= _LONGEST_LABEL else ""
