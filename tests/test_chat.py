@@ -1,0 +1,180 @@
+"""Conversations with the demo: what joins them, what a stop or an error leaves."""
+
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlx_glm45v.chat import ChatOptions, ChatSession, Reply, stream_generate
+from mlx_glm45v.errors import MediaError, PromptTooLong
+from mlx_glm45v.generation.events import Finished, PrefillProgress, TextDelta
+from mlx_glm45v.messages import ImagePart, Message, TextPart
+
+SHORT = ChatOptions(max_tokens=48)
+
+
+@pytest.fixture
+def session(demo) -> ChatSession:
+    return ChatSession(*demo, options=SHORT)
+
+
+@pytest.fixture(scope="module")
+def picture(demo_media) -> str:
+    return str(demo_media / "example.png")
+
+
+def test_a_reply_is_what_the_events_said(session, picture):
+    events = list(session.stream("Describe the picture.", images=[picture]))
+    reply = session.reply
+    assert isinstance(reply, Reply)
+    assert isinstance(events[-1], Finished)
+    for channel, whole in (("answer", reply.answer), ("thinking", reply.thinking)):
+        told = [e.text for e in events if isinstance(e, TextDelta)]
+        told = [
+            e.text for e in events if isinstance(e, TextDelta) and e.channel == channel
+        ]
+        assert "".join(told) == (whole or "")
+    assert reply.usage == events[-1].usage
+    assert reply.usage.image_tokens > 0
+    assert [item.name for item in reply.media] == ["example.png"]
+
+
+def test_progress_goes_from_files_to_pictures_to_the_prompt(session, picture):
+    stages = [
+        event.stage
+        for event in session.stream("Hi", images=[picture])
+        if isinstance(event, PrefillProgress)
+    ]
+    assert sorted(set(stages), key=stages.index) == ["media", "vision", "prompt"]
+
+
+def test_turns_join_the_conversation_and_their_pictures_stay(session, picture):
+    session.ask("Describe the picture.", images=[picture], thinking=False)
+    reply = session.ask("How many shapes are there?", thinking=False)
+    assert [m.role for m in session.messages] == ["user", "assistant"] * 2
+    assert session.messages[-1].text == reply.answer
+    assert reply.usage.image_tokens > 0
+    assert reply.usage.prompt_tokens > reply.usage.image_tokens
+
+
+def test_a_conversation_equals_its_messages_asked_afresh(demo, session, picture):
+    session.ask("Describe the picture.", images=[picture], thinking=False)
+    again = session.ask("How many shapes are there?", thinking=False)
+    options = ChatOptions(max_tokens=SHORT.max_tokens, thinking=False)
+    events = stream_generate(*demo, session.messages[:-1], options)
+    answer = [e.text for e in events if isinstance(e, TextDelta)]
+    assert "".join(answer) == again.answer
+
+
+def test_two_conversations_in_turns_do_not_disturb_each_other(demo, picture):
+    grey = Image.fromarray(np.full((84, 112, 3), 200, np.uint8))
+
+    def talk(first, second):
+        one, two = ChatSession(*demo, options=SHORT), ChatSession(*demo, options=SHORT)
+        asked = []
+        for question in ("Describe the picture.", "How many shapes are there?"):
+            images = ([first], [second]) if not asked else ([], [])
+            asked += [
+                one.ask(question, images=images[0], thinking=False).answer,
+                two.ask(question, images=images[1], thinking=False).answer,
+            ]
+        return asked
+
+    together, alone = talk(picture, grey), talk(picture, picture)
+    assert together[0::2] == alone[0::2]
+
+
+def test_an_error_leaves_the_conversation_as_it_was(session, picture, tmp_path):
+    session.ask("Describe the picture.", images=[picture])
+    before = session.messages
+    with pytest.raises(MediaError):
+        session.ask("And this?", images=[tmp_path / "missing.png"])
+    assert session.messages == before
+    assert session.reply is None
+    assert session.ask("How many shapes are there?").answer
+
+
+def test_a_stop_from_another_thread_keeps_what_was_said(session, picture):
+    events = []
+    for event in session.stream("Describe the picture.", images=[picture]):
+        events.append(event)
+        if isinstance(event, TextDelta):
+            stopper = threading.Thread(target=session.stop)
+            stopper.start()
+            stopper.join()
+    assert events[-1].reason == "cancelled"
+    assert session.messages[-1].role == "assistant"
+    assert session.reply.message() == session.messages[-1]
+
+
+def test_a_stop_while_files_are_read_ends_without_a_turn(session, picture):
+    events = []
+    for event in session.stream("Hi", images=[picture, picture]):
+        events.append(event)
+        session.stop()
+    assert events[-1].reason == "cancelled"
+    assert session.messages == ()
+
+
+def test_a_reader_who_leaves_keeps_what_was_said(session, picture):
+    events = session.stream("Describe the picture.", images=[picture])
+    for event in events:
+        if isinstance(event, TextDelta):
+            break
+    events.close()
+    assert session.messages[-1].role == "assistant"
+
+
+def test_answering_now_closes_the_thinking(session, picture):
+    events = session.stream("How many shapes are there?", [picture], thinking=True)
+    thoughts = 0
+    for event in events:
+        if isinstance(event, TextDelta) and event.channel == "thinking":
+            thoughts += 1
+            session.answer_now()
+    assert thoughts
+    assert session.reply.answer
+
+
+def test_a_budget_closes_thinking_that_the_model_opened_itself(demo, picture):
+    options = ChatOptions(max_tokens=64, thinking=True, thinking_budget=3)
+    session = ChatSession(*demo, options=options)
+    reply = session.ask("How many shapes are there?", images=[picture])
+    assert reply.usage.thinking_tokens <= 3
+    assert reply.answer
+
+
+def test_a_system_message_survives_a_reset(demo):
+    session = ChatSession(*demo, system="Be brief.", options=SHORT)
+    session.ask("Hi")
+    session.reset()
+    assert [m.role for m in session.messages] == ["system"]
+
+
+def test_a_prompt_over_the_context_is_refused_with_the_counts(demo, session):
+    context = demo[0].config.text_config.max_position_embeddings
+    with pytest.raises(PromptTooLong, match=f"{context:,}"):
+        session.ask("x y " * context)
+    assert session.messages == ()
+
+
+def test_an_answer_is_continued_where_it_was_cut(demo, picture):
+    question = Message("user", [ImagePart(picture), TextPart("Describe the picture.")])
+
+    def answer(messages, *, limit, go_on=False):
+        options = ChatOptions(thinking=False, max_tokens=limit)
+        events = stream_generate(
+            *demo, messages, options, continue_final_message=go_on
+        )
+        return "".join(e.text for e in events if isinstance(e, TextDelta))
+
+    whole = answer([question], limit=48)
+    start = answer([question], limit=4)
+    rest = answer([question, Message("assistant", start)], limit=44, go_on=True)
+    assert start + rest == whole
+
+
+def test_a_media_part_may_be_given_in_place_of_a_path(session, picture):
+    reply = session.ask("Hi", images=[ImagePart(picture, max_pixels=56 * 56)])
+    assert reply.usage.image_tokens == 4
