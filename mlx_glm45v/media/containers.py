@@ -14,7 +14,6 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -57,7 +56,7 @@ def to_picture(frame: VideoFrame) -> Image.Image:
 
 def turn_of(frame: VideoFrame) -> Image.Transpose | None:
     """What shows a frame upright, from its display matrix (ISO 14496-12, 16.16)."""
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
     matrix = struct.unpack("=9i", bytes(data)[:36])
@@ -77,6 +76,7 @@ def opened(
         try:
             with av.open(
                 file,
+                mode="r",
                 container_options={"format_whitelist": FORMATS},
                 metadata_errors="replace",
             ) as container:

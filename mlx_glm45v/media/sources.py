@@ -70,16 +70,7 @@ def open_source(
         Cancelled: `should_stop` returned True during a download.
     """
     name = source_name(source)
-    if isinstance(source, str) and source.startswith("data:"):
-        return _filled(_decode_data_url(source, name=name), name)
-    if isinstance(source, str) and "://" in source:
-        if urlsplit(source).scheme not in ("http", "https"):
-            raise MediaError(
-                f"{name}: only http://, https:// and data: addresses are read. "
-                "Give a file's path instead"
-            )
-        body = fetch(source, name=name, limits=limits, should_stop=should_stop)
-        return _filled(body, name)
+    source = fetched(source, limits=limits, should_stop=should_stop)
     if isinstance(source, str | Path):
         return _open_path(Path(source), name)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -88,6 +79,30 @@ def open_source(
         f"a {name} is nothing that can be read. "
         "Give a path, the file's bytes, or an http(s):// or data: address"
     )
+
+
+def fetched(
+    source: Any,
+    *,
+    limits: FetchLimits = DEFAULT_LIMITS,
+    should_stop: Callable[[], bool] | None = None,
+) -> Any:
+    """The bytes behind an address; any other source as it is.
+
+    Raises:
+        MediaError, Cancelled: see `open_source`.
+    """
+    name = source_name(source)
+    if isinstance(source, str) and source.startswith("data:"):
+        return _decode_data_url(source, name=name)
+    if not isinstance(source, str) or "://" not in source:
+        return source
+    if urlsplit(source).scheme not in ("http", "https"):
+        raise MediaError(
+            f"{name}: only http://, https:// and data: addresses are read. "
+            "Give a file's path instead"
+        )
+    return fetch(source, name=name, limits=limits, should_stop=should_stop)
 
 
 def _filled(body: bytes, name: str) -> BinaryIO:

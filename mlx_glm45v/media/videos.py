@@ -62,19 +62,21 @@ class VideoInfo:
 def probe(
     source: Any,
     *,
+    name: str | None = None,
     limits: FetchLimits = DEFAULT_LIMITS,
     should_stop: Callable[[], bool] | None = None,
 ) -> VideoInfo:
     """Read through a video's packets and decode its first frame.
 
-    `source` is a path, the file's bytes, or a `data:` or `http(s)://` address.
+    `source` is a path, the file's bytes, or a `data:` or `http(s)://` address;
+    `name` is what messages call it.
 
     Raises:
         MediaError: no video file, no picture track, nothing decodable, too large a
             picture, or the file ends long before its header says.
         Cancelled: `should_stop` returned True.
     """
-    name = source_name(source)
+    name = source_name(source) if name is None else name
     with opened(source, name, limits, should_stop) as container:
         stream = picture_track(container, name)
         scan = _Scan()

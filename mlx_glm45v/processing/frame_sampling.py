@@ -127,7 +127,7 @@ def _first_at(info: VideoInfo, count: float, per_second: float) -> int:
 
 
 def _spread(info: VideoInfo, start: int, end: int, count: int) -> list[int]:
-    """`count` frames evenly from `start` to `end`: by index, by time where it varies."""
+    """`count` frames evenly from `start` to `end`: by time where the rate varies."""
     if info.rate is not None:
         return np.linspace(start, end, count, dtype=int).tolist()
     due = np.linspace(info.times[start], info.times[end], count) + ROUNDING

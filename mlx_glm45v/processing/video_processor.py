@@ -18,7 +18,7 @@ from PIL import Image
 from mlx_glm45v.errors import Cancelled, CheckpointError, MediaError
 from mlx_glm45v.media.fetch import DEFAULT_LIMITS, FetchLimits
 from mlx_glm45v.media.images import load_image
-from mlx_glm45v.media.sources import source_name
+from mlx_glm45v.media.sources import fetched, source_name
 from mlx_glm45v.processing.frame_sampling import (
     EvenRate,
     SamplingRule,
@@ -29,6 +29,10 @@ from mlx_glm45v.processing.image_processor import ImageProcessor, Patches, resiz
 
 if TYPE_CHECKING:
     from mlx_glm45v.media.videos import VideoInfo
+
+
+# Pixels of a whole video where a checkpoint's file says nothing: 30,000 tokens.
+DEFAULT_SIZE = {"shortest_edge": 112 * 112, "longest_edge": 28 * 28 * 2 * 30_000}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +62,17 @@ class VideoProcessor:
 
     @classmethod
     def from_dict(cls, preprocessor_config: Mapping[str, Any]) -> VideoProcessor:
-        """Read video_preprocessor_config.json, or preprocessor_config.json without one.
+        """Read the values of a video_preprocessor_config.json, or of a picture's.
 
-        As in the reference, a checkpoint that has only the latter gives its pixel
-        budget to videos, too. The sampling rule is that of `video_processor_type`, else
+        Where `size` is missing the budget is the reference's own default, 30,000
+        tokens. The sampling rule is that of `video_processor_type`, else
         of `image_processor_type`, else of `processor_class`.
 
         Raises:
             CheckpointError: see `ImageProcessor.from_dict`; or the rule is unknown.
         """
-        frames = ImageProcessor.from_dict(preprocessor_config)
+        budget = preprocessor_config.get("size") or DEFAULT_SIZE
+        frames = ImageProcessor.from_dict({**preprocessor_config, "size": budget})
         return cls(frames=frames, rule=_rule_of(preprocessor_config))
 
     def __call__(
@@ -133,14 +138,14 @@ class VideoProcessor:
     ) -> VideoPatches:
         from mlx_glm45v.media.videos import probe, read_frames
 
-        info = probe(source, limits=limits, should_stop=should_stop)
+        name = source_name(source)
+        source = fetched(source, limits=limits, should_stop=should_stop)
+        info = probe(source, name=name, should_stop=should_stop)
         indices = self.rule.indices(info, fps=fps)
         size = self.frames.frames_size(
             len(indices), info.width, info.height, max_pixels=max_pixels, name=info.name
         )
-        pictures = read_frames(
-            source, indices, info=info, limits=limits, should_stop=should_stop
-        )
+        pictures = read_frames(source, indices, info=info, should_stop=should_stop)
         seconds = [seconds_at(info, index) for index in indices]
         return self._pair_up(pictures, seconds, size, (info.width, info.height))
 
@@ -178,13 +183,25 @@ class VideoProcessor:
         pairs: list[Patches] = []
         held: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
         for picture in pictures:
-            held.append(resize(picture, size[1], size[0]))
+            held.append(resize_frame(picture, *size))
             if len(held) == together:
                 pairs.append(self.frames.patches(held))
                 held = []
         if held:
             pairs.append(self.frames.patches(held + held[-1:] * (together - len(held))))
         return VideoPatches(tuple(pairs), tuple(seconds[::together]), *own_size)
+
+
+def resize_frame(
+    picture: Image.Image, height: int, width: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(height, width, 3): rows first, rounded to 8 bit in between, as torch does it.
+
+    Pillow by itself takes whichever direction costs less first; where one shrinks and
+    the other grows, clipping in between then differs by up to 24 levels.
+    """
+    across = picture.resize((width, picture.height), Image.Resampling.BICUBIC)
+    return resize(across, width, height)
 
 
 def _rule_of(config: Mapping[str, Any]) -> SamplingRule:
