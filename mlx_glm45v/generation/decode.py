@@ -51,7 +51,8 @@ class Decoder:
         current = self._next
         if not last:
             self._feed(current)
-        [token] = current.tolist()
+        token = current.item()
+        assert isinstance(token, int)
         if not last:
             self._cache.advance([token])
             if len(self._cache) % _TIDY_EVERY == 0:
