@@ -27,8 +27,11 @@ def save_conversation(messages: Sequence[Message], path: Path) -> None:
     else:
         text = "\n".join(_as_markdown(message) for message in messages)
     unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def reply_as_json(reply: Reply, *, model: str) -> str:

@@ -1,0 +1,215 @@
+"""The command line as people use it: streams, exit statuses, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mlx_glm45v import generate
+
+COMMAND = [sys.executable, "-m", "mlx_glm45v.generate"]
+
+
+@pytest.fixture
+def picture(demo_media) -> str:
+    return str(demo_media / "example.png")
+
+
+@pytest.fixture
+def clip(demo_media) -> str:
+    return str(demo_media / "example.mp4")
+
+
+def test_a_question_about_a_picture_is_answered_on_standard_output(picture, capsys):
+    assert generate.main(["Describe the picture.", "--image", picture]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip()
+    assert "demo" in said.err
+    assert "<" not in said.out
+
+
+def test_json_is_one_document_and_nothing_else(picture, capsys):
+    words = ["How many shapes are there?", "--image", picture, "--json", "--thinking"]
+    assert generate.main(words) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["answer"]
+    assert document["thinking"]
+    assert document["boxes"] == []
+    assert document["finish_reason"] == "stop"
+    assert document["usage"]["image_tokens"] > 0
+    assert document["usage"]["tokens_per_second"] > 0
+    assert document["media"][0]["name"] == "example.png"
+
+
+def test_a_video_and_a_picture_together_with_statistics(picture, clip, capsys):
+    words = ["--video", clip, "--image", picture, "--stats", "-m", "4"]
+    assert generate.main([*words, "--no-thinking"]) == 0
+    said = capsys.readouterr().err
+    assert "of pictures" in said
+    assert "of video" in said
+
+
+def test_the_seed_repeats_an_answer_at_a_high_temperature(picture, capsys):
+    words = ["Hi", "--image", picture, "--temp", "3", "-m", "12", "--seed"]
+    answers = []
+    for seed in ("1", "1", "2"):
+        generate.main([*words, seed])
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1] != answers[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["Hi", "--image", "missing.png"], "missing.png"),
+        (["Hi", "--video", "missing.mp4"], "missing.mp4"),
+        (["Hi", "--document", "."], "folder"),
+        (["Hi", "--model", "./no/such/folder"], "no/such/folder"),
+    ],
+)
+def test_a_failure_is_one_line_and_status_1(words, said, capsys):
+    assert generate.main(words) == 1
+    err = capsys.readouterr().err
+    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
+    assert said in line
+    assert "Traceback" not in err
+
+
+def test_a_missing_file_is_told_before_the_model_is_loaded(capsys):
+    generate.main(["Hi", "--image", "missing.png", "--model", "./no/such/folder"])
+    assert "missing.png" in capsys.readouterr().err
+
+
+def test_help_answers_within_half_a_second():
+    def run() -> float:
+        start = time.perf_counter()
+        done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0
+        assert "--draw-boxes" in done.stdout
+        return time.perf_counter() - start
+
+    assert min(run() for _ in range(3)) < 0.5
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from mlx_glm45v.cli.arguments import build_parser; "
+        "import mlx_glm45v.generate; build_parser().format_help(); "
+        "print([m for m in ('mlx', 'numpy', 'PIL', 'tokenizers', 'huggingface_hub', "
+        "'mlx_lm', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_prompt_may_come_from_standard_input(picture):
+    done = subprocess.run(
+        [*COMMAND, "-", "--image", picture, "-m", "8"],
+        input="Describe the picture.",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout.strip()
+
+
+def test_an_empty_standard_input_is_told():
+    done = subprocess.run([*COMMAND, "-"], input=" \n", capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "holds no prompt" in done.stderr
+
+
+def test_ctrl_c_stops_with_130_and_keeps_the_words_so_far(picture):
+    # A hot draw seldom ends by itself, so there is time to press.
+    words = ["Hi", "--image", picture, "--temp", "9", "-m", "8000"]
+    process = subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(1)
+    pressed = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert time.perf_counter() - pressed < 1.5
+    assert "(stopped)" in err
+    assert "Traceback" not in err
+
+
+def test_a_reader_who_leaves_is_no_error_to_show(picture):
+    process = subprocess.Popen(
+        [*COMMAND, "Hi", "--image", picture, "--temp", "9", "-m", "2000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait(timeout=20) == 1
+
+
+def test_chat_answers_line_by_line_and_obeys_commands(picture, clip, tmp_path):
+    saved = tmp_path / "talk.json"
+    lines = [
+        f"/image '{picture}'",
+        "Describe the picture.",
+        "/thinking off",
+        "How many shapes are there?",
+        "/thinking perhaps",
+        "/image missing.png",
+        "/smell",
+        f"/save {saved}",
+        f"/save {tmp_path}/no/such/talk.md",
+        "/reset",
+        f"/video {clip}",
+        "",
+        "/help",
+        "/quit",
+        "never asked",
+    ]
+    done = subprocess.run(
+        [*COMMAND, "--chat", "--stats"],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.strip().splitlines()) == 3
+    talk = json.loads(saved.read_text())
+    assert [row["role"] for row in talk] == ["user", "assistant"] * 2
+    assert talk[0]["content"][0] == {"type": "image", "source": picture}
+    for told in (
+        "thinking is off",
+        "/thinking on or /thinking off",
+        "no file missing.png",
+        "there is no /smell",
+        f"saved {saved}",
+        "cannot be written",
+        "forgotten",
+        "of video",
+        "/reset ",
+    ):
+        assert told in done.stderr
+
+
+def test_chat_goes_on_after_an_error(picture, tmp_path):
+    torn = tmp_path / "torn.png"
+    torn.write_bytes(b"\x89PNG")
+    lines = [f"/image {torn}", "What is it?", f"/image {picture}", "Describe it."]
+    done = subprocess.run(
+        [*COMMAND, "--chat", "-m", "8"],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "torn.png" in done.stderr
+    assert done.stdout.strip()
