@@ -164,9 +164,7 @@ def test_an_answer_is_continued_where_it_was_cut(demo, picture):
 
     def answer(messages, *, limit, go_on=False):
         options = ChatOptions(thinking=False, max_tokens=limit)
-        events = stream_generate(
-            *demo, messages, options, continue_final_message=go_on
-        )
+        events = stream_generate(*demo, messages, options, continue_final_message=go_on)
         return "".join(e.text for e in events if isinstance(e, TextDelta))
 
     whole = answer([question], limit=48)
