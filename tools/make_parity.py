@@ -200,7 +200,9 @@ def main(wanted: list[str]) -> None:
         path = file_of(case)
         path.parent.mkdir(exist_ok=True)
         np.savez_compressed(path, **values)
-        print(f"{path.name}: {len(values)} arrays, {path.stat().st_size / 1024:.0f} KiB")
+        print(
+            f"{path.name}: {len(values)} arrays, {path.stat().st_size / 1024:.0f} KiB"
+        )
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-class _Gated(nn.Module):
-    """`act(gate) * x`, in the argument order of mlx-lm's `SwiGLU`."""
+class _Gated(SwiGLU):
+    """`act(gate) * x`, with the interface of mlx-lm's `SwiGLU`."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -57,6 +57,6 @@ class _Gated(nn.Module):
         return self._act(gate) * x
 
 
-def gated(name: str) -> nn.Module:
+def gated(name: str) -> SwiGLU:
     """The module `(x, gate) -> act(gate) * x`; fused by mlx-lm for silu."""
     return SwiGLU() if ACTIVATIONS[name] is nn.silu else _Gated(name)

@@ -7,6 +7,8 @@ then taken in blocks, one after the other.
 
 from __future__ import annotations
 
+from typing import cast
+
 import mlx.core as mx
 from mlx_lm.models.base import scaled_dot_product_attention
 
@@ -15,9 +17,9 @@ SCORES_BYTES = 256 * 2**20
 _OPERATIONS_AHEAD = 10
 _FUSED_HEAD_DIMS = (64, 80, 128)
 
-Keys = (
-    mx.array | tuple[mx.array, ...]
-)  # a quantised cache gives (packed, scales, biases)
+Mask = mx.array | str | None
+# A quantised cache gives (packed, scales, biases).
+Keys = mx.array | tuple[mx.array, ...]
 
 
 def attend(
@@ -26,8 +28,9 @@ def attend(
     values: Keys,
     *,
     scale: float,
-    mask: mx.array | str | None = None,
+    mask: Mask = None,
     cache: object | None = None,
+    scores_bytes: int = SCORES_BYTES,
 ) -> mx.array:
     """`softmax(queries keys^T * scale) values`, (B, heads, L, D).
 
@@ -36,11 +39,23 @@ def attend(
     broadcast to (B, heads, L, T), true where a query sees a key.
     """
     length, total = queries.shape[2], _length(keys)
-    rows = _rows_at_once(queries, total, cache)
-    if rows >= length:
+    rows = length
+    if not _is_fused(queries, cache):
+        one_row = queries.shape[0] * queries.shape[1] * total * 4
+        rows = max(1, scores_bytes // _OPERATIONS_AHEAD // one_row)
+
+    def block_of(queries: mx.array, seen: int, mask: Mask) -> mx.array:
         return scaled_dot_product_attention(
-            queries, keys, values, cache=cache, scale=scale, mask=mask
+            queries,
+            _first(keys, seen),
+            _first(values, seen),
+            cache=cache,
+            scale=scale,
+            mask=cast("mx.array | None", mask),  # "causal" is not in its annotation
         )
+
+    if rows >= length:
+        return block_of(queries, total, mask)
     blocks: list[mx.array] = []
     for start in range(0, length, rows):
         stop = min(start + rows, length)
@@ -48,23 +63,19 @@ def attend(
         if blocks:
             (block,) = mx.depends([block], [blocks[-1]])
         seen = total - length + stop if mask == "causal" else total
-        blocks.append(
-            scaled_dot_product_attention(
-                block,
-                _first(keys, seen),
-                _first(values, seen),
-                cache=cache,
-                scale=scale,
-                mask=_rows_of(mask, start, stop),
-            )
-        )
+        blocks.append(block_of(block, seen, _rows_of(mask, start, stop)))
     return mx.concatenate(blocks, axis=2)
 
 
 def attention_weights(
-    queries: mx.array, keys: mx.array, *, scale: float, mask: mx.array | str | None
+    queries: mx.array, keys: Keys, *, scale: float, mask: Mask
 ) -> mx.array:
-    """The softmax itself, (B, heads, L, T), for `output_attentions`."""
+    """The softmax itself, (B, heads, L, T), for `output_attentions`.
+
+    Raises ValueError with a quantised cache.
+    """
+    if not isinstance(keys, mx.array):
+        raise ValueError("output_attentions needs a cache that is not quantised")
     batch, heads, length, dim = queries.shape
     grouped = queries.reshape(batch, keys.shape[1], -1, length, dim)
     scores = (grouped * scale) @ keys[:, :, None].swapaxes(-1, -2)
@@ -77,13 +88,10 @@ def attention_weights(
     return mx.softmax(scores, axis=-1, precise=True)
 
 
-def _rows_at_once(queries: mx.array, total: int, cache: object | None) -> int:
-    batch, heads, length, dim = queries.shape
-    fused = mx.default_device().type == mx.DeviceType.gpu and dim in _FUSED_HEAD_DIMS
-    if fused and not hasattr(cache, "bits"):
-        return length
-    row = batch * heads * total * 4
-    return max(1, SCORES_BYTES // _OPERATIONS_AHEAD // row)
+def _is_fused(queries: mx.array, cache: object | None) -> bool:
+    on_gpu = mx.default_device().type == mx.DeviceType.gpu
+    quantised = hasattr(cache, "bits")  # mlx-lm's own test
+    return on_gpu and queries.shape[-1] in _FUSED_HEAD_DIMS and not quantised
 
 
 def _length(keys: Keys) -> int:
@@ -91,14 +99,14 @@ def _length(keys: Keys) -> int:
 
 
 def _first(keys: Keys, count: int) -> Keys:
+    if _length(keys) == count:
+        return keys
     if isinstance(keys, mx.array):
         return keys[..., :count, :]
     return tuple(part[..., :count, :] for part in keys)
 
 
-def _rows_of(
-    mask: mx.array | str | None, start: int, stop: int
-) -> mx.array | str | None:
+def _rows_of(mask: Mask, start: int, stop: int) -> Mask:
     if not isinstance(mask, mx.array) or mask.shape[-2] == 1:
         return mask
     return mask[..., start:stop, :]

@@ -143,7 +143,7 @@ class Glm4vMoeTextModel(nn.Module):
         return_dict: bool = True,
         rope_length: int | None = None,
         on_layer: OnLayer | None = None,
-    ) -> Glm4vMoeModelOutputWithPast | tuple[Any, ...]:
+    ) -> Glm4vMoeModelOutputWithPast:
         """Hidden states for (B, L) tokens or (B, L, hidden) embeddings.
 
         `attention_mask` is (B, past + L), 0 at padding on either side. `position_ids`
@@ -199,7 +199,9 @@ class Glm4vMoeTextModel(nn.Module):
             attentions=Recorder.kept(record.attentions),
             router_logits=Recorder.kept(record.router_logits),
         )
-        return output if return_dict else output.to_tuple()
+        if not return_dict:
+            return output.to_tuple()  # pyright: ignore[reportReturnType]
+        return output
 
     def _rotation(
         self,

@@ -8,7 +8,6 @@ files, no text, no pictures. Nothing is evaluated here and nothing of a request 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -32,7 +31,7 @@ class LanguageModel(nn.Module):
     def logits(self, hidden_states: mx.array) -> mx.array:
         """(..., hidden) -> (..., vocabulary)."""
         if "lm_head" in self:
-            return self.lm_head(hidden_states)
+            return self["lm_head"](hidden_states)
         return self.model.embed_tokens.as_linear(hidden_states)
 
 
@@ -86,7 +85,7 @@ class Glm4vMoeModel(nn.Module):
     def embed_inputs(
         self, input_ids: mx.array, features: mx.array | None = None
     ) -> mx.array:
-        """(B, L) tokens -> (B, L, hidden), placeholders replaced by (M, hidden) features.
+        """Tokens (B, L) -> (B, L, hidden), features (M, hidden) at their placeholders.
 
         Features go to the image and video placeholders in order. Their numbers must be
         equal; if they are not, the features come out as NaN.
@@ -124,7 +123,7 @@ class Glm4vMoeModel(nn.Module):
         rope_length: int | None = None,
         on_layer: OnLayer | None = None,
         on_block: OnBlock | None = None,
-    ) -> Glm4vMoeModelOutputWithPast | tuple[Any, ...]:
+    ) -> Glm4vMoeModelOutputWithPast:
         """Hidden states of a prompt with images, videos or both.
 
         Pixels are (N, patch vector); their grids are rows (t, h, w) in patches. Image
@@ -174,7 +173,6 @@ class Glm4vMoeModel(nn.Module):
             rope_length=rope_length,
             on_layer=on_layer,
         )
-        assert isinstance(output, Glm4vMoeModelOutputWithPast)
         result = Glm4vMoeModelOutputWithPast(
             last_hidden_state=output.last_hidden_state,
             past_key_values=output.past_key_values,
@@ -183,7 +181,9 @@ class Glm4vMoeModel(nn.Module):
             rope_deltas=deltas,
             router_logits=output.router_logits,
         )
-        return result if return_dict else result.to_tuple()
+        if not return_dict:
+            return result.to_tuple()  # pyright: ignore[reportReturnType]
+        return result
 
     def _placeholders(
         self,
@@ -196,7 +196,7 @@ class Glm4vMoeModel(nn.Module):
         def find(token: int) -> mx.array:
             if input_ids is not None:
                 return input_ids == token
-            row = self.language_model.model.embed_tokens(mx.array(token))
+            row = self.language_model.model.embed_tokens(mx.array([token]))
             return (embeds == row).all(axis=-1)
 
         return find_placeholders(
@@ -222,7 +222,7 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoeModel):
                 text.hidden_size, text.vocab_size, bias=False
             )
 
-    def __call__(
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         input_ids: mx.array | None = None,
         attention_mask: mx.array | None = None,
@@ -246,7 +246,7 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoeModel):
         rope_length: int | None = None,
         on_layer: OnLayer | None = None,
         on_block: OnBlock | None = None,
-    ) -> Glm4vMoeCausalLMOutputWithPast | tuple[Any, ...]:
+    ) -> Glm4vMoeCausalLMOutputWithPast:
         """Logits of a prompt; arguments as `Glm4vMoeModel`'s, and:
 
         `labels` (B, L) gives `loss`, the mean next-token cross entropy, where -100 does
@@ -273,7 +273,6 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoeModel):
             on_layer=on_layer,
             on_block=on_block,
         )
-        assert isinstance(output, Glm4vMoeModelOutputWithPast)
         kept = keep_positions(output.last_hidden_state, logits_to_keep)
         logits = self.language_model.logits(kept)
         result = Glm4vMoeCausalLMOutputWithPast(
@@ -285,7 +284,9 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoeModel):
             rope_deltas=output.rope_deltas,
             router_logits=output.router_logits,
         )
-        return result if return_dict else result.to_tuple()
+        if not return_dict:
+            return result.to_tuple()  # pyright: ignore[reportReturnType]
+        return result
 
 
 def keep_positions(hidden_states: mx.array, keep: int | mx.array) -> mx.array:
@@ -303,8 +304,8 @@ def next_token_loss(logits: mx.array, labels: mx.array) -> mx.array:
     """Mean cross entropy of each position's successor, -100 ignored, in float32."""
     if logits.shape[:2] != labels.shape:
         raise ValueError(
-            f"labels have shape {labels.shape}, logits {logits.shape[:2]}: give a label "
-            "for each position that logits_to_keep keeps"
+            f"labels have shape {labels.shape}, logits {logits.shape[:2]}: give a "
+            "label for each position that logits_to_keep keeps"
         )
     targets = labels[:, 1:]
     counted = targets != IGNORED_LABEL

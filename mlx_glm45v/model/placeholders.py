@@ -20,11 +20,16 @@ FindToken = Callable[[int], mx.array]  # token id -> booleans (B, L)
 
 @dataclass(frozen=True, eq=False)
 class Placeholders:
-    """`chosen` (B, L) booleans; `feature` (B, L) indexes images' features, then videos'."""
+    """Which tokens a feature replaces, and which feature.
+
+    `chosen` is (B, L) booleans, `feature` (B, L) indices into the images' features
+    followed by the videos'. `complete` is one boolean: there are as many placeholders
+    as features, of each kind.
+    """
 
     chosen: mx.array
     feature: mx.array
-    complete: mx.array  # one boolean: as many placeholders as features, of each kind
+    complete: mx.array
 
     def merge(self, embeds: mx.array, features: mx.array) -> mx.array:
         """`embeds` (B, L, D) with `features` (M, D) at the placeholders."""

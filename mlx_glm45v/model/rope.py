@@ -17,7 +17,7 @@ from functools import cached_property
 import mlx.core as mx
 
 from ..config import Glm4vMoeTextConfig
-from ..rope_config import RopeParameters
+from ..config_rope import RopeParameters
 
 
 def _f32(value: float) -> float:
@@ -89,7 +89,7 @@ class RotaryEmbedding:
     def consecutive(
         self, offset: int | mx.array, length: int, *, rope_length: int | None = None
     ) -> Rotation:
-        """For positions offset, offset + 1, ... on all axes; `offset` an int or (B,)."""
+        """For positions offset, offset + 1, ... on all axes; an int or (B,)."""
         if rope_length is not None:
             reached: int | mx.array = rope_length
         elif isinstance(offset, int):
@@ -159,7 +159,7 @@ def attention_scale(rope: RopeParameters) -> float:
 
 
 def fixed_frequencies(rope: RopeParameters, dims: int) -> list[float]:
-    """Inverse frequencies that no length changes (longrope: those of short requests)."""
+    """Inverse frequencies that no length changes (longrope: of short requests)."""
     powers = _powers(rope.rope_theta, dims)
     if rope.rope_type == "longrope":
         factors = rope.short_factor

@@ -8,6 +8,7 @@ see each other: frames of one size go through the tower together as a batch, up 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -21,6 +22,19 @@ PATCHES_AT_ONCE = 8192
 
 Grid = Sequence[Sequence[int]]  # rows (frames, patch rows, patch columns)
 OnBlock = Callable[[mx.array], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What all frames of one size share, in merge order.
+
+    `positions` (N, hidden) are added to the patches; `cos` and `sin` (N, head_dim / 2)
+    rotate queries and keys.
+    """
+
+    positions: mx.array
+    cos: mx.array
+    sin: mx.array
 
 
 def merge_order(table: mx.array, merge: int) -> mx.array:
@@ -193,23 +207,28 @@ class Glm4vMoeVisionModel(nn.Module):
         starts = [0]
         for height, width in sizes:
             starts.append(starts[-1] + height * width)
+        tables = {size: self._tables(*size) for size in set(sizes)}
         features: dict[int, mx.array] = {}
+        out: mx.array | None = None
         for size, members in _batches(sizes):
             patches = _take_frames(hidden_states, starts, members)
-            out = self._encode(patches, size, on_block)
+            if out is not None:  # one batch after the other, for the sake of memory
+                (patches,) = mx.depends([patches], [out])
+            out = self._encode(patches, tables[size], on_block)
             features.update(zip(members, out, strict=True))
         return mx.concatenate([features[index] for index in range(len(sizes))])
 
+    def _tables(self, height: int, width: int) -> Tables:
+        angles = axial_angles(self.config, height, width)
+        return Tables(self.embeddings(height, width), mx.cos(angles), mx.sin(angles))
+
     def _encode(
-        self, patches: mx.array, size: tuple[int, int], on_block: OnBlock | None
+        self, patches: mx.array, tables: Tables, on_block: OnBlock | None
     ) -> mx.array:
         """Frames of one size (F, N, patch vector) -> (F, N / merge**2, out_hidden)."""
-        angles = axial_angles(self.config, *size)
-        cos, sin = mx.cos(angles), mx.sin(angles)
-        x = self.post_conv_layernorm(self.patch_embed(patches))
-        x = x + self.embeddings(*size)
+        x = self.post_conv_layernorm(self.patch_embed(patches)) + tables.positions
         for block in self.blocks:
-            x = block(x, cos, sin)
+            x = block(x, tables.cos, tables.sin)
             if on_block is not None:
                 on_block(x)
         return self.merger(self._downsample(self.post_layernorm(x)))

@@ -1,8 +1,8 @@
 """Tiny models and prompts whose reference values are stored beside this file.
 
-Weights and pixels come from numpy's frozen `RandomState` streams, seeded by name, so that
-only configs and results need storing. Shared by the tests and by `tools/make_parity.py`;
-imports neither torch nor mlx.
+Weights and pixels come from numpy's frozen `RandomState` streams, seeded by name, so
+that only configs and results need storing. Shared by the tests and by
+`tools/make_parity.py`; imports neither torch nor mlx.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class RopeParameters:
         return int(head_dim * self.partial_rotary_factor)
 
     def validate(self, head_dim: int) -> None:
-        """Raise `CheckpointError` unless bands and factors cover the rotated numbers."""
+        """Raise `CheckpointError` unless bands and factors cover what is rotated."""
         dims = self.rotary_dim(head_dim)
         half = dims // 2
         if dims < 2 or dims % 2:
