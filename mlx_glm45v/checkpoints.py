@@ -122,7 +122,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     shards = read_shards(folder)
     for warning in shards.warnings:
         logger.warning("%s: %s", folder, warning)
-    table, quant_method = _quantization(config, folder / "config.json")
+    table, quant_method = quantization_of(config, folder / "config.json")
     return Checkpoint(
         folder=folder,
         config=config,
@@ -161,7 +161,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _quantization(
+def quantization_of(
     config: Mapping[str, Any], path: Path
 ) -> tuple[Mapping[str, Any] | None, str | None]:
     """MLX's table, and the name of any other maker's method.

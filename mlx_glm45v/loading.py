@@ -16,7 +16,13 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from .checkpoints import Checkpoint, find_folder, read_checkpoint
+from .checkpoints import (
+    Checkpoint,
+    find_folder,
+    quantization_of,
+    read_checkpoint,
+    read_config,
+)
 from .config import Glm4vMoeConfig
 from .errors import CheckpointError
 from .matching import FLOATS, Expected, Match, match
@@ -46,7 +52,11 @@ def load(
     `should_stop` ends either. Raises `CheckpointError`, `DownloadError` or `Cancelled`.
     """
     folder = find_folder(
-        path_or_repo, revision=revision, progress=progress, should_stop=should_stop
+        path_or_repo,
+        revision=revision,
+        check=_check_config,
+        progress=progress,
+        should_stop=should_stop,
     )
     checkpoint = read_checkpoint(folder)
     processor = Processor.from_folder(folder)
@@ -63,29 +73,28 @@ def load_model(
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Glm4vMoeForConditionalGeneration:
-    """Load the model of a Hugging Face or MLX folder (or of a `Checkpoint` already
-    read).
+    """Load the model of a Hugging Face or MLX folder, strictly.
 
-    `dtype` of the floating-point parameters: by default float32 on the CPU backend,
-    whose other kernels are slow or wrong, elsewhere the dtype in which the final norm
-    is stored. The router's weight and correction bias are float32 always. Raises
-    `CheckpointError` when a tensor is missing, surplus or misshapen, or for a
-    quantisation that is not MLX's.
+    `path` may also be a `Checkpoint` whose headers were read before. `dtype` of the
+    floating-point parameters is by default float32 on the CPU backend, whose other
+    kernels are slow or wrong, elsewhere the dtype in which the final norm is stored.
+    The router's weight and correction bias are float32 always. `progress` gets bytes
+    read. Raises `CheckpointError` when a tensor is missing, surplus or misshapen, or
+    for a quantisation that is not MLX's; `Cancelled` after `should_stop`.
     """
     if isinstance(path, Checkpoint):
         checkpoint = path
     else:
         checkpoint = read_checkpoint(find_folder(path))
-    _refuse_foreign_quantization(checkpoint)
-    config = Glm4vMoeConfig.from_dict(dict(checkpoint.config))
-    model = Glm4vMoeForConditionalGeneration(config)
+    _refuse_foreign_quantization(checkpoint.folder, checkpoint.quant_method)
+    model = _empty_model(checkpoint)
     if checkpoint.quantization is not None:
         _quantize_modules(model, checkpoint, checkpoint.quantization)
     parameters: dict[str, mx.array] = dict(tree_flatten(model.parameters()))
     matched = match(
         checkpoint,
         {key: _expected(array) for key, array in parameters.items()},
-        num_hidden_layers=config.text_config.num_hidden_layers,
+        num_hidden_layers=model.config.text_config.num_hidden_layers,
     )
     if matched.dropped:
         logger.warning(
@@ -105,10 +114,26 @@ def load_model(
     return model
 
 
-def _refuse_foreign_quantization(checkpoint: Checkpoint) -> None:
-    if checkpoint.quant_method is not None:
+def _empty_model(checkpoint: Checkpoint) -> Glm4vMoeForConditionalGeneration:
+    try:
+        config = Glm4vMoeConfig.from_dict(checkpoint.config)
+        return Glm4vMoeForConditionalGeneration(config)
+    except CheckpointError as error:
+        path = checkpoint.folder / "config.json"
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _check_config(folder: Path) -> None:
+    """Refuse what could not be loaded before its weights are fetched."""
+    config = read_config(folder)
+    _, quant_method = quantization_of(config, folder / "config.json")
+    _refuse_foreign_quantization(folder, quant_method)
+
+
+def _refuse_foreign_quantization(folder: Path, quant_method: str | None) -> None:
+    if quant_method is not None:
         raise CheckpointError(
-            f"{checkpoint.folder} is quantised with {checkpoint.quant_method!r}, which "
+            f"{folder} is quantised with {quant_method!r}, which "
             "cannot be run directly; take the bf16 release (zai-org/GLM-4.5V) or an "
             "MLX one (mlx-community/GLM-4.5V-4bit), or convert it first"
         )

@@ -40,8 +40,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Match:
-    """The sources of every parameter, by key, a stacked parameter's in order of
-    experts.
+    """The sources of every parameter by key, experts in their order.
 
     `dropped` names stored tensors that are left out: layers beyond the config's number
     (multi-token prediction), computed values, the head of tied embeddings.

@@ -1,5 +1,4 @@
-"""Stored tensors become parameters: experts stacked, halves cut, axes moved, dtypes
-set.
+"""Stored tensors become parameters: stacked, cut in halves, transposed, cast.
 
 Knows arrays and the order of reading that keeps memory near the model's size. Does not
 know modules or configs; what belongs where was decided by `matching`.
@@ -26,8 +25,7 @@ def read_weights(
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> dict[str, mx.array]:
-    """Read every parameter, layer by layer; floats become `dtype`, the router's
-    float32.
+    """Read every parameter; floats become `dtype`, the router's float32.
 
     Stored tensors are lazy until their parameter is evaluated and are given back right
     after, so that at most one parameter's sources exist beside the model. Raises

@@ -31,8 +31,7 @@ _FETCH_AGAIN = "fetch or convert this file again"
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Where one tensor lies: `file[start:stop]` in bytes, `dtype` as the file spells
-    it."""
+    """One tensor lies at `file[start:stop]` (bytes); `dtype` as the file spells it."""
 
     file: Path
     dtype: str

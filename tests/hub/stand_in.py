@@ -18,9 +18,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 class Fault:
     """What goes wrong with one answer.
 
-    `status` replaces the answer; `drop_after` sends so many bytes and closes; `hang_after`
-    sends so many and then nothing; `ignore_range` sends the whole file; `content` sends
-    other bytes under the right length.
+    `status` replaces the answer; `drop_after` sends so many bytes and closes;
+    `hang_after` sends so many and then nothing; `ignore_range` sends the whole file;
+    `content` sends other bytes under the right length.
     """
 
     status: int | None = None
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass
 class StandInHub:
-    """`files` by repository; `faults` by path, taken one by one; `seen` (path, Range)."""
+    """`files` by repository, `faults` by path (one an answer), `seen` (path, Range)."""
 
     url: str
     files: dict[str, dict[str, bytes]]
