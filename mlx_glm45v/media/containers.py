@@ -92,6 +92,8 @@ def picture_track(container: InputContainer, name: str) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             check_frame_size(stream.width, stream.height, name)
+            # What the header hides, the decoder refuses before it takes memory.
+            stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
             return stream
     raise MediaError(
         f"{name} has no picture track, only {len(container.streams)} of other kinds. "

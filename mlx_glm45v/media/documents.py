@@ -1,7 +1,7 @@
 """Pages of a PDF as pictures, one at a time.
 
-Knows PDF files through PDFium. Does not know sizes a model likes. PDFium is not made for
-threads: read one document at a time.
+Knows PDF files through PDFium. Does not know sizes a model likes. PDFium is not made
+for threads: read one document at a time.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def read_pages(
 ) -> Iterator[Image.Image]:
     """RGB pictures of a PDF's pages on white, each drawn when it is asked for.
 
-    `source` is a path, the file's bytes, or a `data:` or `http(s)://` address; `pages` are
-    numbers from 1, in the order wanted, all of them when None; `dpi` is pixels an inch, less
-    where a page would exceed `MAX_PAGE_PIXELS`.
+    `source` is a path, the file's bytes, or a `data:` or `http(s)://` address; `pages`
+    are numbers from 1, in the order wanted, all of them when None; `dpi` is pixels an
+    inch, less where a page would exceed `MAX_PAGE_PIXELS`.
 
     Raises:
         MediaError: no PDF, a broken or encrypted one, no such page, a wrong `dpi`.
@@ -72,9 +72,7 @@ def _checked(pages: Sequence[int] | None, count: int, *, name: str) -> Sequence[
     if pages is None:
         return range(1, count + 1)
     if not pages:
-        raise MediaError(
-            f"{name}: no page is asked for. Give numbers from 1 to {count}"
-        )
+        raise MediaError(f"{name}: no page is asked for. Give numbers, 1 to {count}")
     for number in pages:
         if not 1 <= number <= count:
             raise MediaError(
@@ -92,7 +90,8 @@ def _draw(document: PdfDocument, number: int, dpi: float, *, name: str) -> Image
                 f"{name}: page {number} is {width:g}x{height:g} points. Leave it out"
             )
         most = math.sqrt(MAX_PAGE_PIXELS / (width * height))
-        bitmap = page.render(scale=min(dpi / POINTS_PER_INCH, most))
+        scale: Any = min(dpi / POINTS_PER_INCH, most)  # declared int, taken as float
+        bitmap = page.render(scale=scale)
         picture = bitmap.to_pil().convert("RGB")
         bitmap.close()
         page.close()

@@ -7,6 +7,7 @@ registering it with Pillow, so that nothing outside of this file changes.
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 import zlib
@@ -26,6 +27,9 @@ __all__ = ["MAX_IMAGE_PIXELS", "load_image", "source_name"]
 # Pillow refuses more by itself; 537 MB as RGB.
 MAX_IMAGE_PIXELS = 178_956_970
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+KNOWN_HEADS = re.compile(
+    rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftyp|BM|II\*\0|MM\0\*", re.DOTALL
+)
 AVIF_BRANDS = (b"avif", b"avis")
 # What Pillow's and libheif's readers raise on damaged files.
 DECODER_ERRORS = (
@@ -82,12 +86,14 @@ def _open(file: BinaryIO, *, name: str, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(file)
     except Image.UnidentifiedImageError as error:
+        if KNOWN_HEADS.match(head):
+            raise _damaged(name, "its header cannot be read") from error
         raise MediaError(
             f"{name} is no picture in a known format (it begins with {head[:8]!r}). "
             "Give a PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF file"
         ) from error
     except Image.DecompressionBombError as error:
-        raise _too_many_pixels(name, "more", max_pixels) from error
+        raise _too_many_pixels(name, "too many", max_pixels) from error
     except DECODER_ERRORS as error:
         raise _damaged(name, error) from error
     _check_size(image.width, image.height, name=name, max_pixels=max_pixels)
@@ -127,7 +133,7 @@ def _too_many_pixels(name: str, count: str, max_pixels: int) -> MediaError:
     )
 
 
-def _damaged(name: str, error: Exception) -> MediaError:
+def _damaged(name: str, error: Exception | str) -> MediaError:
     return MediaError(
         f"{name} is damaged or not complete ({error}). "
         "Open it in a viewer, and save or download it again"

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
@@ -32,6 +31,7 @@ from mlx_glm45v.media.containers import (
     turn_of,
 )
 from mlx_glm45v.media.fetch import DEFAULT_LIMITS, FetchLimits
+from mlx_glm45v.media.packets import Scan
 from mlx_glm45v.media.sources import source_name
 
 
@@ -79,7 +79,7 @@ def probe(
     name = source_name(source) if name is None else name
     with opened(source, name, limits, should_stop) as container:
         stream = picture_track(container, name)
-        scan = _Scan()
+        scan = Scan()
         for packet in container.demux():
             poll(should_stop, name)
             scan.add(packet, stream)
@@ -87,37 +87,12 @@ def probe(
             raise MediaError(
                 f"{name} has a picture track without any frame. Give another video"
             )
-        _check_complete(container, stream, scan, name)
+        scan.check_complete(container, stream, name)
         return _describe(stream, scan, scan.first, name)
 
 
-class _Scan:
-    """Time stamps of one pass over all packets."""
-
-    def __init__(self) -> None:
-        self.ticks: dict[int, int] = {}
-        self.keys: set[int] = set()
-        self.first: VideoFrame | None = None
-        self.end = 0.0
-
-    def add(self, packet: Packet, stream: VideoStream) -> None:
-        tick = packet.dts if packet.pts is None else packet.pts
-        if tick is not None and packet.time_base is not None:
-            end = float((tick + (packet.duration or 0)) * packet.time_base)
-            self.end = max(self.end, end)
-        if packet.stream is not stream:
-            return
-        if self.first is None:
-            self.first = next(iter(stream.decode(packet)), None)
-        if tick is None or packet.is_discard:
-            return
-        self.ticks[tick] = packet.duration or 0
-        if packet.is_keyframe:
-            self.keys.add(tick)
-
-
 def _describe(
-    stream: VideoStream, scan: _Scan, first: VideoFrame, name: str
+    stream: VideoStream, scan: Scan, first: VideoFrame, name: str
 ) -> VideoInfo:
     check_frame_size(first.width, first.height, name)
     turn = turn_of(first)
@@ -245,21 +220,3 @@ class _Reader:
         for packet in self._container.demux(self._stream):
             poll(self._should_stop, self._info.name)
             yield from self._stream.decode(packet)
-
-
-def _check_complete(
-    container: InputContainer, stream: VideoStream, scan: _Scan, name: str
-) -> None:
-    """Refuse a file that ends long before its header says, as broken downloads do."""
-    declared = 0.0
-    if stream.duration and stream.time_base:
-        declared = float(
-            (stream.duration + (stream.start_time or 0)) * stream.time_base
-        )
-    elif container.duration:
-        declared = (container.duration + max(container.start_time or 0, 0)) / 1e6
-    if scan.end < declared - max(1.0, 0.1 * declared):
-        raise MediaError(
-            f"{name} ends after {scan.end:.1f} of {declared:.1f} s: the file is not "
-            "complete. Download or record it again"
-        )
