@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch import distributed, multiprocessing
 from transformers import AutoConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,8 +37,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=48, help="pictures in a batch")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rows", type=int, default=24, help="pictures of a worker")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes, one core each"
+    )
     parser.add_argument(
         "--export", type=Path, help="write this folder and train nothing"
     )
@@ -55,53 +57,73 @@ def truncate_log(path: Path, *, step: int) -> None:
     path.write_text("\n".join([head, *kept]) + "\n")
 
 
-def train(trainer: Trainer, writer: Writer, options: argparse.Namespace) -> None:
-    """Take the steps that are left; the next batch is drawn while one is learned."""
+def train(
+    trainer: Trainer, writer: Writer, options: argparse.Namespace, *, worker: int
+) -> None:
+    """Take the steps that are left; worker 0 keeps the log and the state."""
     state, log = options.out / "state.pt", options.out / "loss.csv"
-    truncate_log(log, step=trainer.step)
+    if worker == 0:
+        truncate_log(log, step=trainer.step)
     pad_id = trainer.model.config.text_config.pad_token_id
-
-    def batch(step: int):
-        return make_batch(
-            writer, seed=options.seed, step=step, pad_id=pad_id, rows=options.rows
-        )
-
     saved = time.monotonic()
-    with ThreadPoolExecutor(1) as drawer, log.open("a", buffering=1) as lines:
-        coming = drawer.submit(batch, trainer.step)
+    with log.open("a", buffering=1) as lines:
         while trainer.step < options.steps:
             began = time.monotonic()
-            current = coming.result()
-            coming = drawer.submit(batch, trainer.step + 1)
+            batch = make_batch(
+                writer,
+                seed=options.seed,
+                step=trainer.step,
+                pad_id=pad_id,
+                worker=worker,
+                rows=options.rows,
+            )
             rate = trainer.schedule.rate(trainer.step)
-            loss = trainer.take_step(current)
+            loss = trainer.take_step(batch)
             took = time.monotonic() - began
-            lines.write(f"{trainer.step},{loss:.4f},{rate:.6f},{took:.3f}\n")
-            if time.monotonic() - saved > SAVE_SECONDS:
-                trainer.save(state)
-                saved = time.monotonic()
-    trainer.save(state)
+            if worker == 0:
+                lines.write(f"{trainer.step},{loss:.4f},{rate:.6f},{took:.3f}\n")
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    trainer.save(state)
+                    saved = time.monotonic()
+    if worker == 0:
+        trainer.save(state)
+
+
+def trainer_of(options: argparse.Namespace) -> Trainer:
+    """A new trainer, or the stopped run's."""
+    config = AutoConfig.from_pretrained(CHECKPOINT)
+    trainer = Trainer(config, schedule=Schedule(options.steps), seed=options.seed)
+    state = options.out / "state.pt"
+    if state.exists():
+        trainer.resume(state)
+        print(f"resumed at step {trainer.step}", flush=True)
+    return trainer
+
+
+def work(worker: int, options: argparse.Namespace) -> None:
+    """One of the training processes."""
+    torch.set_num_threads(1)
+    meeting = distributed.FileStore(str(options.out / "meeting"), options.workers)
+    distributed.init_process_group(
+        "gloo", store=meeting, rank=worker, world_size=options.workers
+    )
+    tokenizer = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
+    train(trainer_of(options), Writer(tokenizer), options, worker=worker)
+    distributed.destroy_process_group()
 
 
 def main() -> None:
     """Train or export."""
     options = parse()
-    torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    config = AutoConfig.from_pretrained(CHECKPOINT)
-    schedule = Schedule(options.steps)
-    trainer = Trainer(config, schedule=schedule, seed=options.seed)
-    state = options.out / "state.pt"
-    if state.exists():
-        trainer.resume(state)
-        print(f"resumed at step {trainer.step}", flush=True)
     if options.export:
+        trainer = trainer_of(options)
         export_folder(trainer.average, options.export)
         print(f"wrote step {trainer.step} to {options.export}")
         return
-    tokenizer = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
-    train(trainer, Writer(tokenizer), options)
-    print(f"done: {trainer.step} steps")
+    (options.out / "meeting").unlink(missing_ok=True)
+    multiprocessing.spawn(work, (options,), nprocs=options.workers)
+    print(f"done: {options.steps} steps")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Short films of one shape that moves, or does not.
 
-Knows a shape's path over time and how to draw a moment of it. Does not know frame rates of
-files, questions or models.
+Knows a shape's path over time and how to draw a moment of it. Does not know the frame
+rates of files, questions or models.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from mlx_glm45v.demo.scenes import (
 DIRECTIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1), "still": (0, 0)}
 )
+
+LASTING = (2.0, 3.0, 3.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,14 @@ class Clip:
         return draw(replace(self.scene, figures=(moved,)), scale=scale)
 
 
-def random_clip(random: Random, *, width: int = 112, height: int = 112) -> Clip:
-    """One shape crossing at least 40 % of the picture, in 2 to 5 seconds."""
+def random_clip(
+    random: Random,
+    *,
+    width: int = 112,
+    height: int = 112,
+    seconds: float | None = None,
+) -> Clip:
+    """One shape that crosses most of its room, in 2 to 4 seconds when None are given."""
     direction = random.choice(("right", "left", "up", "down") * 2 + ("still",))
     shape, colour = random.choice(SHAPES), random.choice(tuple(COLOURS))
     radius = random.uniform(0.12, 0.2) * min(width, height)
@@ -78,4 +86,5 @@ def random_clip(random: Random, *, width: int = 112, height: int = 112) -> Clip:
         turn=random.uniform(-0.2, 0.2),
     )
     scene = Scene(width, height, random_paper(random), (figure,))
-    return Clip(scene, direction, distance, seconds=random.choice((2.0, 3.0, 3.0, 4.0)))
+    lasting = seconds if seconds is not None else random.choice(LASTING)
+    return Clip(scene, direction, distance, lasting)

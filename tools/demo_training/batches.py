@@ -11,14 +11,19 @@ from random import Random
 
 import numpy as np
 import torch
-
 from demo_training.samples import (
+    CANVASES,
+    CLIP_CANVASES,
     Sample,
     Writer,
     clip_sample,
     still_sample,
     text_sample,
 )
+
+from mlx_glm45v.demo.clips import LASTING
+
+FIRST_CLIPS = 500  # steps of pictures alone
 
 
 @dataclass(frozen=True)
@@ -57,23 +62,34 @@ def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
 
 
 def make_batch(
-    writer: Writer, *, seed: int, step: int, pad_id: int, rows: int = 48
+    writer: Writer,
+    *,
+    seed: int,
+    step: int,
+    pad_id: int,
+    worker: int = 0,
+    rows: int = 24,
 ) -> Batch:
-    """The batch of a step: pictures at first, later a video batch every fourth step.
+    """A worker's batch of a step: pictures at first, later a quarter of the time videos.
 
-    A video holds about three times a picture's patches: its batches have fewer rows.
-    All conversations of a picture batch have as many turns, so that little is padding.
+    All pictures of a batch have one size, and its conversations as many turns: little is
+    padding, and the pictures go through the vision tower side by side. A video holds
+    about three times a picture's patches, so its batches have fewer rows.
     """
-    kinds = Random(f"train:{seed}:{step}")
-    turns = kinds.choice((1, 1, 2, 3))
-    clips = step >= 600 and kinds.random() < 0.27
+    kinds = Random(f"train:{seed}:{step}:{worker}")
+    clips = step >= FIRST_CLIPS and kinds.random() < 0.27
+    canvas = kinds.choice(CLIP_CANVASES if clips else CANVASES)
+    seconds = kinds.choice(LASTING)
+    turns = kinds.choice((1, 1, 2) if clips else (1, 1, 2, 3))
     samples = []
     for row in range(max(1, rows * 5 // 12) if clips else rows):
-        random = Random(f"train:{seed}:{step}:{row}")
-        if clips:
-            samples.append(clip_sample(writer, random))
-        elif row > 0 and kinds.random() < 0.03:
+        random = Random(f"train:{seed}:{step}:{worker}:{row}")
+        if row > 0 and kinds.random() < 0.03:
             samples.append(text_sample(writer, random))
+        elif clips:
+            samples.append(
+                clip_sample(writer, random, canvas=canvas, seconds=seconds, turns=turns)
+            )
         else:
-            samples.append(still_sample(writer, random, turns=turns))
+            samples.append(still_sample(writer, random, canvas=canvas, turns=turns))
     return padded(samples, pad_id=pad_id)

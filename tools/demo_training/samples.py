@@ -12,11 +12,11 @@ from functools import lru_cache
 from random import Random
 
 import numpy as np
+from demo_training.checkpoint_files import MAX_STILL_PIXELS, MAX_VIDEO_PIXELS
+from demo_training.pixels import fitted_size, pair_patches, resized
 from PIL import Image, ImageFilter
 from tokenizers import Tokenizer
 
-from demo_training.checkpoint_files import MAX_STILL_PIXELS, MAX_VIDEO_PIXELS
-from demo_training.pixels import fitted_size, pair_patches, resized
 from mlx_glm45v.demo import questions
 from mlx_glm45v.demo.clips import Clip, random_clip
 from mlx_glm45v.demo.questions import Exchange
@@ -201,29 +201,36 @@ def positions_of(ids: np.ndarray, image_id: int, grid: tuple[int, int]) -> np.nd
     return out
 
 
-def still_sample(writer: Writer, random: Random, *, turns: int = 1) -> Sample:
-    """A conversation about a picture."""
-    width, height = random.choice(CANVASES)
-    scene = random_scene(random, width=width, height=height)
+def still_sample(
+    writer: Writer, random: Random, *, canvas: tuple[int, int], turns: int = 1
+) -> Sample:
+    """A conversation about a picture of `canvas` (width, height)."""
+    scene = random_scene(random, width=canvas[0], height=canvas[1])
     asked = random.sample(questions.SCENE_QUESTIONS, turns)
-    exchanges = [ask(random, scene) for ask in asked]
     return writer.sample(
         still_media(random, scene),
-        exchanges,
+        [ask(random, scene) for ask in asked],
         thinking=random.random() < 0.5,
         system=random.choice(SYSTEMS) if random.random() < 0.06 else None,
         media_last=random.random() < 0.12,
     )
 
 
-def clip_sample(writer: Writer, random: Random) -> Sample:
-    """A conversation of one or two turns about a video."""
-    width, height = random.choice(CLIP_CANVASES)
-    clip = random_clip(random, width=width, height=height)
-    asked = random.sample(questions.CLIP_QUESTIONS, random.choice((1, 1, 2)))
-    exchanges = [ask(random, clip) for ask in asked]
+def clip_sample(
+    writer: Writer,
+    random: Random,
+    *,
+    canvas: tuple[int, int],
+    seconds: float,
+    turns: int = 1,
+) -> Sample:
+    """A conversation about a video of `canvas` (width, height)."""
+    clip = random_clip(random, width=canvas[0], height=canvas[1], seconds=seconds)
+    asked = random.sample(questions.CLIP_QUESTIONS, turns)
     return writer.sample(
-        clip_media(random, clip), exchanges, thinking=random.random() < 0.5
+        clip_media(random, clip),
+        [ask(random, clip) for ask in asked],
+        thinking=random.random() < 0.5,
     )
 
 
