@@ -1,0 +1,74 @@
+"""The package as people install it, away from the repository."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    # setuptools leaves its working files in the source folder, so it gets a copy.
+    source = folder / "source"
+    source.mkdir()
+    for name in ("mlx_glm45v", "pyproject.toml", "README.md", "LICENSE"):
+        (source / name).symlink_to(ROOT / name)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
+            *("--no-build-isolation", "--no-index"),
+            *("--wheel-dir", str(folder), str(source)),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_demo_and_no_tests(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for wanted in (
+        "mlx_glm45v/demo/checkpoint/model.safetensors",
+        "mlx_glm45v/demo/checkpoint/chat_template.jinja",
+        "mlx_glm45v/demo/media/example.png",
+        "mlx_glm45v/demo/media/example.mp4",
+        "mlx_glm45v/py.typed",
+    ):
+        assert wanted in names
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"mlx_glm45v", f"{wheel.name.split('-py3')[0]}.dist-info"}
+
+
+def test_the_installed_wheel_answers_about_a_picture(wheel, tmp_path):
+    target = tmp_path / "installed"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"),
+            *("--no-index", "--target", str(target), str(wheel)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    picture = target / "mlx_glm45v" / "demo" / "media" / "example.png"
+    script = (
+        "import mlx_glm45v, mlx_glm45v.generate as g, sys; "
+        f"assert mlx_glm45v.__file__.startswith({str(target)!r}), mlx_glm45v.__file__; "
+        f"sys.exit(g.main(['Describe the picture.', '--image', {str(picture)!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
