@@ -1,0 +1,141 @@
+"""GLM-4.5V on Apple Silicon through MLX.
+
+    from mlx_glm45v import ChatSession, load
+
+    model, processor = load("demo")
+    print(ChatSession(model, processor).ask("What is this?", images=["photo.png"]))
+
+Public names are imported at their first use (PEP 562), so that `import mlx_glm45v`
+and `--help` wait for nothing. No public name equals a submodule's name, because
+importing the submodule would put the module in its place.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chat import ChatOptions, ChatSession, Reply, stream_generate
+    from .checkpoints import Checkpoint, resolve
+    from .config import Glm4vMoeConfig, Glm4vMoeTextConfig, Glm4vMoeVisionConfig
+    from .errors import (
+        Cancelled,
+        CheckpointError,
+        DownloadError,
+        Glm45vError,
+        MediaError,
+        NotEnoughMemory,
+        PromptTooLong,
+    )
+    from .generation.events import Event, Finished, PrefillProgress, TextDelta, Usage
+    from .generation.grounding import Box
+    from .generation.sampling import SamplingOptions
+    from .loading import load, load_model
+    from .messages import (
+        DocumentPart,
+        ImagePart,
+        Message,
+        TextPart,
+        ToolCall,
+        VideoPart,
+    )
+    from .model.decoder import Glm4vMoeTextModel
+    from .model.glm4v_moe import Glm4vMoeForConditionalGeneration, Glm4vMoeModel
+    from .model.vision import Glm4vMoeVisionModel
+    from .processing.processor import Processor
+    from .progress import Progress
+
+__version__ = "0.1.0"
+
+_NAMES_BY_MODULE = {
+    "chat": ("ChatOptions", "ChatSession", "Reply", "stream_generate"),
+    "checkpoints": ("Checkpoint", "resolve"),
+    "config": ("Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"),
+    "errors": (
+        "Cancelled",
+        "CheckpointError",
+        "DownloadError",
+        "Glm45vError",
+        "MediaError",
+        "NotEnoughMemory",
+        "PromptTooLong",
+    ),
+    "generation.events": (
+        "Event",
+        "Finished",
+        "PrefillProgress",
+        "TextDelta",
+        "Usage",
+    ),
+    "generation.grounding": ("Box",),
+    "generation.sampling": ("SamplingOptions",),
+    "loading": ("load", "load_model"),
+    "messages": (
+        "DocumentPart",
+        "ImagePart",
+        "Message",
+        "TextPart",
+        "ToolCall",
+        "VideoPart",
+    ),
+    "model.decoder": ("Glm4vMoeTextModel",),
+    "model.glm4v_moe": ("Glm4vMoeForConditionalGeneration", "Glm4vMoeModel"),
+    "model.vision": ("Glm4vMoeVisionModel",),
+    "processing.processor": ("Processor",),
+    "progress": ("Progress",),
+}
+_MODULES = {
+    name: module for module, names in _NAMES_BY_MODULE.items() for name in names
+}
+
+__all__ = [
+    "Box",
+    "Cancelled",
+    "ChatOptions",
+    "ChatSession",
+    "Checkpoint",
+    "CheckpointError",
+    "DocumentPart",
+    "DownloadError",
+    "Event",
+    "Finished",
+    "Glm4vMoeConfig",
+    "Glm4vMoeForConditionalGeneration",
+    "Glm4vMoeModel",
+    "Glm4vMoeTextConfig",
+    "Glm4vMoeTextModel",
+    "Glm4vMoeVisionConfig",
+    "Glm4vMoeVisionModel",
+    "Glm45vError",
+    "ImagePart",
+    "MediaError",
+    "Message",
+    "NotEnoughMemory",
+    "PrefillProgress",
+    "Processor",
+    "Progress",
+    "PromptTooLong",
+    "Reply",
+    "SamplingOptions",
+    "TextDelta",
+    "TextPart",
+    "ToolCall",
+    "Usage",
+    "VideoPart",
+    "load",
+    "load_model",
+    "resolve",
+    "stream_generate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_MODULES[name]}", __name__)
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
