@@ -46,7 +46,7 @@ class Scan:
         self.picture_end = max(self.picture_end, end)
         if packet.size:
             self.last_is_corrupt = packet.is_corrupt
-            self.last_byte = bytes(packet)[-1:]
+            self.last_byte = bytes(memoryview(packet)[-1:])
         if self.first is None:
             self.first = next(iter(stream.decode(packet)), None)
         if tick is None or packet.is_discard:
