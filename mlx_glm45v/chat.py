@@ -7,6 +7,7 @@ thread; `ChatSession.stop` and `ChatSession.answer_now` may be called from any o
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,6 +109,7 @@ def stream_generate(
         PromptTooLong: the prompt does not fit the model's context.
         ValueError: an option is out of range, or there are no messages.
     """
+    started = time.perf_counter()
     try:
         prompt = yield from _read_prompt(
             processor, messages, options, continue_final_message, should_stop
@@ -115,7 +117,9 @@ def stream_generate(
     except Cancelled:
         yield Finished("cancelled", Usage())
         return
-    yield from _answer(model, processor, prompt, options, should_stop, answer_now)
+    yield from _answer(
+        model, processor, prompt, options, should_stop, answer_now, started=started
+    )
 
 
 def _read_prompt(
@@ -147,9 +151,13 @@ def _answer(
     options: ChatOptions,
     should_stop: Callable[[], bool] | None,
     answer_now: Callable[[], bool] | None,
+    *,
+    started: float,
 ) -> Iterator[Event]:
+    """The events of an answer to `prompt`, whose reading began at `started`."""
+    media_seconds = time.perf_counter() - started
     defaults = processor.generation_config
-    return stream_prompt(
+    events = stream_prompt(
         model,
         prompt,
         detokenizer=processor.tokenizer.detokenizer(),
@@ -165,6 +173,20 @@ def _answer(
         should_stop=should_stop,
         answer_now=answer_now,
     )
+    for event in events:
+        yield _with_media_seconds(event, media_seconds)
+
+
+def _with_media_seconds(event: Event, seconds: float) -> Event:
+    """A person waits for the files to be read, too."""
+    if not isinstance(event, Finished):
+        return event
+    usage = replace(
+        event.usage,
+        media_seconds=seconds,
+        time_to_first_token=event.usage.time_to_first_token + seconds,
+    )
+    return replace(event, usage=usage)
 
 
 def _end_ids(
@@ -267,6 +289,7 @@ class ChatSession:
         return self._turn(message, options)
 
     def _turn(self, message: Message, options: ChatOptions) -> Iterator[Event]:
+        started = time.perf_counter()
         said = _Said()
         prompt: Prompt | None = None
         try:
@@ -284,6 +307,7 @@ class ChatSession:
                 options,
                 self._stop.is_set,
                 self._answer_now.is_set,
+                started=started,
             ):
                 said.add(event)
                 yield event

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlx_glm45v.media.documents import page_count, read_pages
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mlx_glm45v.chat import Reply
 from mlx_glm45v.errors import MediaError
 from mlx_glm45v.generation.grounding import Box
+from mlx_glm45v.media.documents import page_count, read_pages
 from mlx_glm45v.media.images import load_image
 from mlx_glm45v.messages import DocumentPart, ImagePart, Message, TextPart
 

@@ -55,6 +55,7 @@ class Usage:
     cached_tokens: int = 0
     generated_tokens: int = 0
     thinking_tokens: int = 0
+    media_seconds: float = 0.0
     vision_seconds: float = 0.0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
