@@ -18,10 +18,26 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
+from transformers.activations import ACT2FN
+from transformers.models.glm4v_moe.modeling_glm4v_moe import (
+    Glm4vMoeTextRotaryEmbedding,
+)
+from transformers.vision_utils import get_vision_position_ids
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.parity.cases import BASE, CASES, Case, Prompt, file_of, make_weight
+from mlx_glm45v.config_checks import HIDDEN_ACTIVATIONS
+from tests.parity.cases import (
+    BASE,
+    CASES,
+    LENGTHS,
+    SAMPLED_GRIDS,
+    VALUES,
+    Case,
+    Prompt,
+    file_of,
+    make_weight,
+)
 
 
 def build(case: Case) -> Glm4vMoeForConditionalGeneration:
@@ -184,21 +200,62 @@ def run(
     return values
 
 
+def frequencies(case: Case) -> dict[str, np.ndarray]:
+    """Inverse frequencies and scale of cos and sin for requests of some lengths."""
+    values: dict[str, np.ndarray] = {}
+    for length in LENGTHS:
+        rotary = Glm4vMoeTextRotaryEmbedding(Glm4vMoeConfig(**case.config).text_config)
+        positions = torch.arange(length)[None, None]
+        cos, _ = rotary(torch.zeros(1), positions)
+        values[f"inverse frequencies/{length}"] = rotary.inv_freq.numpy()
+        # At position 0 every cosine is the scale.
+        values[f"cosine scale/{length}"] = cos[0, 0, 0].numpy()
+    return values
+
+
+def sampled_positions(model: Glm4vMoeForConditionalGeneration) -> dict[str, np.ndarray]:
+    """The position table sampled for grids smaller, equal, larger and oblong."""
+    values: dict[str, np.ndarray] = {}
+    visual = model.model.visual
+    for height, width in SAMPLED_GRIDS:
+        grid = torch.tensor([[1, height, width]])
+        ids = get_vision_position_ids(grid, visual.spatial_merge_size)
+        with torch.no_grad():
+            sampled = visual.embeddings(
+                torch.zeros(len(ids), visual.config.hidden_size),
+                torch.tensor([len(ids)]),
+                grid,
+                ids[:, 0],
+                ids[:, 1],
+            )
+        values[f"sampled positions/{height}x{width}"] = sampled.numpy()
+    return values
+
+
+def activations() -> dict[str, np.ndarray]:
+    x = torch.linspace(-12, 12, 193)
+    values = {name: ACT2FN[name](x).numpy() for name in HIDDEN_ACTIVATIONS}
+    return {"x": x.numpy(), **values}
+
+
 def main(wanted: list[str]) -> None:
     torch.set_num_threads(1)
+    np.savez_compressed(VALUES / "activations.npz", **activations())
     for case in CASES:
         if wanted and case.name not in wanted:
             continue
         model = build(case)
         shapes = json.dumps(shapes_of(model)).encode()
         values: dict[str, np.ndarray] = {"shapes": np.frombuffer(shapes, np.uint8)}
+        values.update(frequencies(case))
+        if case is BASE:
+            values.update(sampled_positions(model))
         for prompt in case.prompts:
             # A model of its own: dynamic frequencies stay with the module.
             fresh = build(case)
             for stage, array in run(fresh, case, prompt).items():
                 values[f"{prompt.name}/{stage}"] = array
         path = file_of(case)
-        path.parent.mkdir(exist_ok=True)
         np.savez_compressed(path, **values)
         print(
             f"{path.name}: {len(values)} arrays, {path.stat().st_size / 1024:.0f} KiB"

@@ -231,9 +231,9 @@ class Glm4vMoeVisionModel(nn.Module):
             x = block(x, tables.cos, tables.sin)
             if on_block is not None:
                 on_block(x)
-        return self.merger(self._downsample(self.post_layernorm(x)))
+        return self.merger(self.downsample_windows(self.post_layernorm(x)))
 
-    def _downsample(self, x: mx.array) -> mx.array:
+    def downsample_windows(self, x: mx.array) -> mx.array:
         """Each merge window to one vector; patches of a window lie side by side."""
         weight = self.downsample.weight  # (out, row, column, hidden)
         windows = x.reshape(x.shape[0], -1, weight[0].size)

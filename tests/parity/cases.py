@@ -17,6 +17,8 @@ import numpy as np
 
 VALUES = Path(__file__).parent / "values"
 
+LENGTHS = (20, 50, 300)  # of requests whose rotary frequencies are stored
+SAMPLED_GRIDS = ((2, 2), (6, 6), (4, 10), (12, 2), (20, 14))
 VOCABULARY = 160
 IMAGE, VIDEO, IMAGE_START, IMAGE_END, VIDEO_START, VIDEO_END = range(150, 156)
 
@@ -52,7 +54,8 @@ class Prompt:
     rows: tuple[tuple[Part, ...], ...]
     padding: str = "left"
 
-    def _row(self, index: int) -> list[int]:
+    def row_ids(self, index: int) -> list[int]:
+        """One row's tokens without padding."""
         random = np.random.RandomState(seed_of(f"{self.name}.{index}"))
         ids: list[int] = []
         for part in self.rows[index]:
@@ -72,7 +75,7 @@ class Prompt:
 
     @property
     def input_ids(self) -> np.ndarray:
-        rows = [self._row(index) for index in range(len(self.rows))]
+        rows = [self.row_ids(index) for index in range(len(self.rows))]
         length = max(len(row) for row in rows)
         ids = np.zeros((len(rows), length), np.int64)
         for row, target in zip(rows, ids, strict=True):
@@ -85,7 +88,7 @@ class Prompt:
         ids = self.input_ids
         mask = np.zeros_like(ids)
         for index, target in enumerate(mask):
-            length = len(self._row(index))
+            length = len(self.row_ids(index))
             start = ids.shape[1] - length if self.padding == "left" else 0
             target[start : start + length] = 1
         return mask
