@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -14,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.errors import Cancelled, CheckpointError
-from mlx_glm45v.loading import load_model
+from mlx_glm45v.loading import load, load_model
+from mlx_glm45v.messages import Message, TextPart
 from mlx_glm45v.progress import Progress
 from tests.checkpoint_forms import (
     CONFIG,
@@ -28,6 +31,7 @@ from tests.checkpoint_forms import (
     random_weights,
     write_folder,
 )
+from tests.hub.stand_in import stand_in_hub
 
 ROUTER = "language_model.model.layers.1.mlp.gate"
 EXPERT = "model.language_model.layers.1.mlp.experts.2.up_proj.weight"
@@ -386,3 +390,43 @@ def test_the_mlx_table_may_stand_under_quantization_config_alone(
     write_folder(tmp_path, config, parameters_of(wanted), format="mlx")
     assert_same(parameters_of(load_model(tmp_path)), parameters_of(wanted))
     assert json.loads((tmp_path / "config.json").read_text()) == config
+
+
+# With the processor.
+
+
+@pytest.fixture
+def whole_folder(demo_folder: Path, tmp_path: Path) -> Path:
+    """The demo's configs and tokenizer beside random weights."""
+    for file in demo_folder.glob("*.json*"):
+        if not file.name.startswith("model."):
+            shutil.copy(file, tmp_path)
+    shutil.copy(demo_folder / "chat_template.jinja", tmp_path)
+    config = json.loads((demo_folder / "config.json").read_text())
+    return write_folder(tmp_path, config, per_expert(random_weights(config)))
+
+
+def test_load_brings_a_model_and_the_processor_that_fits(whole_folder: Path):
+    model, processor = load(whole_folder)
+    prompt = processor.prompt([Message("user", (TextPart("Hello"),))])
+    logits = model(input_ids=mx.array(prompt.token_ids)[None]).logits
+    assert logits.shape[1] == len(prompt.token_ids)
+
+
+def test_a_repository_that_cannot_be_run_is_refused_before_its_weights_are_fetched(
+    whole_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    path = whole_folder / "config.json"
+    config = json.loads(path.read_text())
+    config["quantization_config"] = {"quant_method": "compressed-tensors"}
+    path.write_text(json.dumps(config))
+    files = {file.name: file.read_bytes() for file in whole_folder.iterdir()}
+    with stand_in_hub({"some/model-FP8": files}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        with pytest.raises(CheckpointError, match="'compressed-tensors'"):
+            load("some/model-FP8")
+        assert not any(path.endswith(".safetensors") for path, _ in hub.seen)
