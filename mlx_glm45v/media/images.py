@@ -134,8 +134,9 @@ def _too_many_pixels(name: str, count: str, max_pixels: int) -> MediaError:
 
 
 def _damaged(name: str, error: Exception | str) -> MediaError:
+    reason = " ".join(str(error).split()) or type(error).__name__
     return MediaError(
-        f"{name} is damaged or not complete ({error}). "
+        f"{name} is damaged or not complete ({reason}). "
         "Open it in a viewer, and save or download it again"
     )
 

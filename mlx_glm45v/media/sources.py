@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from PIL import Image
@@ -97,7 +97,7 @@ def fetched(
         return _decode_data_url(source, name=name)
     if not isinstance(source, str) or "://" not in source:
         return source
-    if urlsplit(source).scheme not in ("http", "https"):
+    if not source.lower().startswith(("http://", "https://")):
         raise MediaError(
             f"{name}: only http://, https:// and data: addresses are read. "
             "Give a file's path instead"

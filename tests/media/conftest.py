@@ -1,10 +1,12 @@
 """Small videos, and a web server on the loopback that can misbehave."""
 
 import io
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import av
 import numpy as np
@@ -34,33 +36,37 @@ def make_film(
     key_every: int = 250,
 ) -> bytes:
     """Grey pictures, each 8 levels lighter, with a white top left corner."""
-    file = io.BytesIO()
-    with av.open(file, "w", format=kind, container_options=options or {}) as container:
-        codec, pixels = CODECS[kind]
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height = size
-        stream.pix_fmt = pixels
-        stream.gop_size = key_every
-        if times:
-            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        if rotation:
-            stream.set_display_rotation(rotation)
-        sound = (
-            container.add_stream("aac", rate=16000, layout="mono") if audio else None
-        )
-        for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(drawing(number, size), format="rgb24")
-            frame.pts = round(times[number] * 1000) if times else number
-            frame.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-        if sound is not None:
-            silence = np.zeros((1, 16000 * frames // rate), np.float32)
-            noise = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
-            noise.sample_rate = 16000
-            container.mux(sound.encode(noise))
-            container.mux(sound.encode())
-    return file.getvalue()
+    # A file on disk: "faststart" opens it a second time.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "film")
+        with av.open(path, "w", format=kind, container_options=options or {}) as out:
+            codec, pixels = CODECS[kind]
+            stream = out.add_stream(codec, rate=rate)
+            stream.width, stream.height = size
+            stream.pix_fmt = pixels
+            stream.gop_size = key_every
+            if times:
+                stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            if rotation:
+                stream.set_display_rotation(rotation)
+            sound = out.add_stream("aac", rate=16000, layout="mono") if audio else None
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(
+                    drawing(number, size), format="rgb24"
+                )
+                frame.pts = round(times[number] * 1000) if times else number
+                frame.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode())
+            if sound is not None:
+                silence = np.zeros((1, 16000 * frames // rate), np.float32)
+                noise = av.AudioFrame.from_ndarray(
+                    silence, format="fltp", layout="mono"
+                )
+                noise.sample_rate = 16000
+                out.mux(sound.encode(noise))
+                out.mux(sound.encode())
+        return path.read_bytes()
 
 
 def drawing(number: int, size: tuple[int, int]) -> np.ndarray:
