@@ -1,4 +1,4 @@
-"""Write the demo checkpoint's tokenizer and configs: python tools/make_demo_files.py."""
+"""Write the demo's tokenizer and configs: python tools/make_demo_files.py."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def random_clip(
     height: int = 112,
     seconds: float | None = None,
 ) -> Clip:
-    """One shape that crosses most of its room, in 2 to 4 seconds when None are given."""
+    """One shape that crosses most of its room, 2 to 4 seconds when None is given."""
     direction = random.choice(("right", "left", "up", "down") * 2 + ("still",))
     shape, colour = random.choice(SHAPES), random.choice(tuple(COLOURS))
     radius = random.uniform(0.12, 0.2) * min(width, height)

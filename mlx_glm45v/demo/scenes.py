@@ -1,7 +1,8 @@
 """The drawings that the demo model was trained on: flat shapes on plain paper.
 
-Knows shapes, colours, where they stand and how Pillow draws them. Does not know questions,
-tokens or models. Everything follows from the random source that the caller seeds.
+Knows shapes, colours, where they stand and how Pillow draws them. Does not know
+questions, tokens or models. Everything follows from the random source that the caller
+seeds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -215,10 +217,10 @@ def draw(scene: Scene, *, scale: float = 1.0) -> Image.Image:
     return picture
 
 
-def add_noise(picture: Image.Image, *, deviation: float, seed: int) -> Image.Image:
-    """The picture with normal noise of `deviation` grey levels on every channel."""
-    noise = np.random.default_rng(seed).normal(
-        0.0, deviation, (picture.height, picture.width, 3)
-    )
-    levels = np.asarray(picture, dtype=np.float32) + noise.astype(np.float32)
-    return Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+def add_noise(
+    pixels: np.ndarray[Any, np.dtype[np.uint8]], *, deviation: float, seed: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The pixels (height, width, 3) with normal noise of `deviation` grey levels."""
+    noise = np.random.default_rng(seed).normal(0.0, deviation, pixels.shape)
+    levels = pixels.astype(np.float32) + noise.astype(np.float32)
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)

@@ -28,7 +28,7 @@ FIRST_CLIPS = 500  # steps of pictures alone
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded rows: ids and targets (B, L), positions (3, B, L), and all patches."""
+    """Right-padded rows: ids, targets (B, L), positions (3, B, L), and all patches."""
 
     ids: torch.Tensor
     targets: torch.Tensor
@@ -70,10 +70,10 @@ def make_batch(
     worker: int = 0,
     rows: int = 24,
 ) -> Batch:
-    """A worker's batch of a step: pictures at first, later a quarter of the time videos.
+    """A worker's batch of a step: pictures first, later a quarter of the time videos.
 
-    All pictures of a batch have one size, and its conversations as many turns: little is
-    padding, and the pictures go through the vision tower side by side. A video holds
+    All pictures of a batch have one size, and its conversations as many turns: little
+    is padding, and the pictures go through the vision tower side by side. A video holds
     about three times a picture's patches, so its batches have fewer rows.
     """
     kinds = Random(f"train:{seed}:{step}:{worker}")

@@ -1,7 +1,7 @@
 """The demo checkpoint's files beside its weights: tokenizer, configs, chat template.
 
-Knows the published layout of a GLM-4.5V folder. Does not know scenes (it is given the words
-to learn) or weights.
+Knows the published layout of a GLM-4.5V folder. Does not know scenes (it is given the
+words to learn) or weights.
 """
 
 from __future__ import annotations

@@ -43,4 +43,6 @@ def export_folder(state: Mapping[str, torch.Tensor], folder: Path) -> None:
         ).contiguous()
         for name, value in published_tensors(state)
     }
-    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    path = folder / "model.safetensors"
+    save_file(tensors, str(path), metadata={"format": "pt"})
+    path.chmod(0o644)

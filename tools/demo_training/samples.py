@@ -1,7 +1,7 @@
 """Conversations to learn from: pictures, token ids, positions, and what to predict.
 
-Knows how a conversation is written (as the chat template does, checked by a test) and which
-of its tokens the model has to say. Does not know the model or torch.
+Knows how a conversation is written (as the chat template does, checked by a test) and
+which of its tokens the model has to say. Does not know the model or torch.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from functools import lru_cache
 from random import Random
 
 import numpy as np
-from demo_training.checkpoint_files import MAX_STILL_PIXELS, MAX_VIDEO_PIXELS
-from demo_training.pixels import fitted_size, pair_patches, resized
+from demo_training.checkpoint_files import image_config, video_config
 from PIL import Image, ImageFilter
 from tokenizers import Tokenizer
 
@@ -21,8 +20,11 @@ from mlx_glm45v.demo import questions
 from mlx_glm45v.demo.clips import Clip, random_clip
 from mlx_glm45v.demo.questions import Exchange
 from mlx_glm45v.demo.scenes import Scene, add_noise, draw, random_scene
+from mlx_glm45v.processing.image_processor import ImageProcessor, resize
+from mlx_glm45v.processing.positions import PlaceholderRun, rope_positions
 
-MIN_PIXELS = 12544
+STILLS = ImageProcessor.from_dict(image_config())
+FRAMES = ImageProcessor.from_dict(video_config())
 CANVASES = (
     *((112, 112),) * 5,
     (112, 168),
@@ -46,7 +48,7 @@ SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.
 class Media:
     """Frame pairs of one picture or video; `seconds` is None for a picture.
 
-    `pairs` holds (h/14 * w/14, 1176) patches each, `grid` is (h/14, w/14) of all of them.
+    `pairs` holds (h/14 * w/14, 1176) patches each, all of one `grid` (h/14, w/14).
     """
 
     pairs: tuple[np.ndarray, ...]
@@ -64,48 +66,43 @@ class Sample:
     media: Media | None
 
 
-def _weathered(random: Random, picture: Image.Image) -> Image.Image:
-    """The picture after a little noise or blur, as cameras and codecs add them."""
+def _weathered(random: Random, pixels: np.ndarray) -> np.ndarray:
+    """The pixels after a little blur or noise, as cameras and codecs add them."""
     if random.random() < 0.25:
-        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 0.8)))
+        blur = ImageFilter.GaussianBlur(random.uniform(0.3, 0.8))
+        pixels = np.asarray(Image.fromarray(pixels).filter(blur))
     if random.random() < 0.35:
         deviation, seed = random.uniform(0.5, 7.0), random.getrandbits(32)
-        picture = add_noise(picture, deviation=deviation, seed=seed)
-    return picture
+        pixels = add_noise(pixels, deviation=deviation, seed=seed)
+    return pixels
 
 
 def still_media(random: Random, scene: Scene) -> Media:
     """The scene drawn at one to three times its size, then fitted to the budget."""
-    height, width = fitted_size(
-        2, scene.height, scene.width, min_pixels=MIN_PIXELS, max_pixels=MAX_STILL_PIXELS
-    )
+    height, width = STILLS.target_size(scene.width, scene.height)
     scale = 1.0 if scene.width > 168 else random.choice((1.0, 1.5, 2.0, 3.0))
-    drawn = draw(scene, scale=scale)
-    frame = np.asarray(_weathered(random, resized(drawn, (height, width))))
-    patches = pair_patches(frame, frame)
-    return Media((patches,), (height // 14, width // 14))
+    pixels = resize(draw(scene, scale=scale), width, height)
+    patches = STILLS.patches([_weathered(random, pixels)])
+    return Media((patches.pixel_values,), patches.grid_thw[1:])
 
 
 def clip_media(random: Random, clip: Clip) -> Media:
     """The clip at two frames a second, paired, each pair with its second."""
-    count = int(clip.seconds * 2)
-    scene = clip.scene
-    height, width = fitted_size(
-        count,
-        scene.height,
-        scene.width,
-        min_pixels=MIN_PIXELS,
-        max_pixels=MAX_VIDEO_PIXELS,
+    count, scene = int(clip.seconds * 2), clip.scene
+    height, width = FRAMES.frames_size(
+        count, scene.width, scene.height, max_pixels=None, name="the clip"
     )
     scale = 1.0 if scene.width > 168 else random.choice((1.0, 2.0))
     frames = [
-        np.asarray(
-            _weathered(random, resized(clip.frame(i / 2, scale=scale), (height, width)))
-        )
+        _weathered(random, resize(clip.frame(i / 2, scale=scale), width, height))
         for i in range(count)
     ]
-    pairs = tuple(pair_patches(frames[i], frames[i + 1]) for i in range(0, count, 2))
-    return Media(pairs, (height // 14, width // 14), tuple(range(len(pairs))))
+    pairs = [FRAMES.patches(frames[i : i + 2]) for i in range(0, count, 2)]
+    return Media(
+        tuple(pair.pixel_values for pair in pairs),
+        pairs[0].grid_thw[1:],
+        tuple(range(len(pairs))),
+    )
 
 
 class Writer:
@@ -178,27 +175,18 @@ class Writer:
         targets = np.full(len(ids), -100, dtype=np.int64)
         says = np.array(spoken[1:])
         targets[:-1][says] = row[1:][says]
-        grid = (0, 0) if media is None else media.grid
-        return Sample(row, positions_of(row, self.image_id, grid), targets, media)
+        return Sample(row, positions_of(row, self.image_id, media), targets, media)
 
 
-def positions_of(ids: np.ndarray, image_id: int, grid: tuple[int, int]) -> np.ndarray:
-    """M-RoPE positions (3, L) of a conversation whose pictures all have one grid."""
-    high, wide = grid[0] // 2, grid[1] // 2
-    rows, columns = np.divmod(np.arange(high * wide), max(wide, 1))
-    block = np.stack([np.zeros_like(rows), rows, columns])
-    out = np.empty((3, len(ids)), dtype=np.int64)
-    index = cursor = 0
-    while index < len(ids):
-        if ids[index] == image_id:
-            out[:, index : index + high * wide] = cursor + block
-            index += high * wide
-            cursor += max(high, wide)
-        else:
-            out[:, index] = cursor
-            index += 1
-            cursor += 1
-    return out
+def positions_of(ids: np.ndarray, image_id: int, media: Media | None) -> np.ndarray:
+    """M-RoPE positions (3, L) of a conversation about one picture or video."""
+    runs = []
+    if media is not None:
+        grid = (1, *media.grid)
+        tokens = media.grid[0] * media.grid[1] // STILLS.merge_size**2
+        starts = np.flatnonzero(ids == image_id)[::tokens].tolist()
+        runs = [PlaceholderRun(start, start + tokens, grid) for start in starts]
+    return rope_positions(len(ids), runs, merge_size=STILLS.merge_size)[0]
 
 
 def still_sample(

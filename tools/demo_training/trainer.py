@@ -81,8 +81,9 @@ AttentionInterface.register("flash_side_by_side", side_by_side)
 class Trainer:
     """A model in training, alone or as one of several equal workers.
 
-    Workers (processes of a `torch.distributed` group) take the same steps on the mean of
-    their gradients: on few busy cores that is faster than threads inside every operation.
+    Workers (processes of a `torch.distributed` group) take the same steps on the mean
+    of their gradients: on few busy cores that is faster than threads inside every
+    operation.
 
     Experts are kept in use as in DeepSeek-V3 (section 2.1.2 of its report): the
     router's correction bias of an expert that is chosen too rarely rises a little at
