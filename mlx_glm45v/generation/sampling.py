@@ -130,8 +130,9 @@ class Chooser:
 
     def __call__(self, logits: mx.array) -> mx.array:
         """The next token, (1,) lazily, from logits (1, vocab_size)."""
-        # Some of mlx-lm's processors write into what they are given.
-        logits = mx.array(logits)
+        if self._processors:
+            # Some of mlx-lm's processors write into what they are given.
+            logits = mx.array(logits)
         for process in self._processors:
             logits = process(self._recent, logits)
         if self._greedy:

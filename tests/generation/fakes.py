@@ -151,7 +151,9 @@ class ScriptedModel:
         else:
             mixed = (seen_keys * (seen_values + 1) % 9973).sum()
             chosen = (mixed % (vocab - 8)).astype(mx.int32)
-        logits = (mx.arange(vocab) == chosen).astype(mx.float32) * 10
+        # As in a real model, nothing is known before all layers have run.
+        everything = sum((c.keys + c.values).sum() for c in past_key_values)
+        logits = (mx.arange(vocab) == chosen) * 10.0 + 0 * everything
         return Glm4vMoeCausalLMOutputWithPast(logits=logits[None, None])
 
 

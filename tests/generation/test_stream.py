@@ -388,7 +388,26 @@ def test_the_cache_knows_its_pictures_by_digest():
     assert cache.rope_delta == PROMPT.rope_delta == -2
 
 
-def test_events_may_be_made_and_left_in_different_threads():
+def test_penalties_see_what_was_generated():
+    model = ScriptedModel(successor(A=X, X=X))
+    sampling = SamplingOptions(presence_penalty=20.0, logit_bias={Y: 1.0, B: 0.5})
+    events = run(model, make_prompt([A]), sampling=sampling, max_tokens=3)
+    assert said(events) == [("answer", "x y b ")]
+
+
+def test_a_reader_in_another_thread_may_leave():
+    model = ScriptedModel(successor(**THINKER))
+    cache = PromptCache(model)
+    events = run(model, PROMPT, cache=cache)
+    thread = threading.Thread(target=lambda: [next(events) for _ in range(7)])
+    thread.start()
+    thread.join()
+    events.close()
+    assert len(cache.tokens) > len(PROMPT)
+    assert_consistent(cache)
+
+
+def test_a_request_may_be_made_in_one_thread_and_run_in_another():
     model = ScriptedModel(successor(A=X))
     cache = PromptCache(model)
     events = run(model, make_prompt([A]), cache=cache)
