@@ -117,6 +117,19 @@ def test_frames_are_within_two_levels_of_torchs_resize(
     assert np.abs(found.astype(int) - expected.numpy()).max() <= 2
 
 
+def test_frame_pairs_are_cut_as_the_reference_cuts_a_video() -> None:
+    module = pytest.importorskip("transformers.models.glm4v.video_processing_glm4v")
+    frames = np.random.default_rng(0).integers(0, 256, (6, 56, 84, 3), dtype=np.uint8)
+    video = torch.from_numpy(frames).permute(0, 3, 1, 2)[None]
+    rows, pairs, *_ = module.Glm4vVideoProcessor.patchify(None, video, 14, 2, 2)
+    plain = ImageProcessor(
+        784, 10**7, image_mean=(0,) * 3, image_std=(1,) * 3, rescale_factor=1.0
+    )
+    found = [plain.patches(frames[at : at + 2]).pixel_values for at in (0, 2, 4)]
+    assert pairs == 3
+    assert np.array_equal(np.concatenate(found), rows[0].numpy())
+
+
 def sample_frames(model: str) -> Callable[..., Any]:
     """The reference's rule, out of a module that needs torchvision to be imported."""
     spec = importlib.util.find_spec(
