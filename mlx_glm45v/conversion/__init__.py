@@ -1,0 +1,1 @@
+"""From one checkpoint to another: reading, quantising and writing in bounded memory."""
