@@ -82,7 +82,8 @@ class Glm4vMoeTextConfig:
         if self.head_dim is None:
             derived = self.hidden_size // self.num_attention_heads
             object.__setattr__(self, "head_dim", derived)
-        check_positive_ints(self, "head_dim")
+        else:
+            check_positive_ints(self, "head_dim")
         for name in ("n_shared_experts", "first_k_dense_replace"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:

@@ -170,6 +170,7 @@ class Glm4vMoeTextModel(nn.Module):
             attentions=[] if output_attentions else None,
             router_logits=[] if output_router_logits else None,
         )
+        mask = _attention_mask(x, cache, attention_mask)
         step = Step(
             rotation=self._rotation(
                 x,
@@ -180,7 +181,7 @@ class Glm4vMoeTextModel(nn.Module):
                 rope_deltas=0 if rope_deltas is None else rope_deltas,
                 rope_length=rope_length,
             ),
-            mask=_attention_mask(x, cache, attention_mask),
+            mask=mask,
             record=record,
         )
         for index, layer in enumerate(self.layers):

@@ -88,7 +88,7 @@ class Glm4vMoeModel(nn.Module):
         """Tokens (B, L) -> (B, L, hidden), features (M, hidden) at their placeholders.
 
         Features go to the image and video placeholders in order. Their numbers must be
-        equal; if they are not, the features come out as NaN.
+        equal; if they are not, everything comes out as NaN.
         """
         embeds = self.language_model.model.embed_tokens(input_ids)
         if features is None:

@@ -32,9 +32,10 @@ class Placeholders:
     complete: mx.array
 
     def merge(self, embeds: mx.array, features: mx.array) -> mx.array:
-        """`embeds` (B, L, D) with `features` (M, D) at the placeholders."""
-        features = mx.where(self.complete, features, mx.nan).astype(embeds.dtype)
-        return mx.where(self.chosen[..., None], features[self.feature], embeds)
+        """`embeds` (B, L, D) with `features` (M, D) at the placeholders; or all NaN."""
+        features = features.astype(embeds.dtype)
+        merged = mx.where(self.chosen[..., None], features[self.feature], embeds)
+        return mx.where(self.complete, merged, mx.array(mx.nan, dtype=embeds.dtype))
 
 
 def find_placeholders(
@@ -49,12 +50,14 @@ def find_placeholders(
     any_kind = find(config.image_token_id) | find(config.video_token_id)
     if images is None or videos is None:
         count = images if images is not None else videos or 0
-        return Placeholders(any_kind, _running(any_kind), any_kind.sum() == count)
+        feature = mx.minimum(_running(any_kind), count - 1)
+        return Placeholders(any_kind, feature, any_kind.sum() == count)
     opened = mx.cumsum(find(config.video_start_token_id).astype(mx.int32), axis=-1)
     closed = mx.cumsum(find(config.video_end_token_id).astype(mx.int32), axis=-1)
     of_video = any_kind & ((opened > closed) | find(config.video_token_id))
     of_image = any_kind & ~of_video
     feature = mx.where(of_video, _running(of_video) + images, _running(of_image))
+    feature = mx.minimum(feature, images + videos - 1)
     complete = (of_image.sum() == images) & (of_video.sum() == videos)
     return Placeholders(any_kind, feature, complete)
 
