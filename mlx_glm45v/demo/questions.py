@@ -41,10 +41,10 @@ COUNT = (
     "How many things are there?",
 )
 COUNT_SOME = (
-    "How many {}s are there?",
-    "How many {}s do you see?",
-    "How many {}s are in the picture?",
-    "Count the {}s.",
+    "How many {} are there?",
+    "How many {} do you see?",
+    "How many {} are in the picture?",
+    "Count the {}.",
 )
 COLOUR = (
     "What colour is the {}?",
@@ -134,7 +134,12 @@ def counted(number: int, noun: str) -> str:
     """There is one circle; there are two circles."""
     if number == 1:
         return f"There is one {noun}."
-    return f"There are {NUMBERS[number]} {noun}s."
+    return f"There are {NUMBERS[number]} {plural(noun)}."
+
+
+def plural(noun: str) -> str:
+    """Circles, crosses."""
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
 
 
 def _wording(random: Random, wordings: Sequence[str], *names: str) -> str:
@@ -179,7 +184,7 @@ def count_some(random: Random, scene: Scene) -> Exchange:
     shape = random.choice(there if random.random() < 0.75 else SHAPES)
     return Exchange(
         "count",
-        _wording(random, COUNT_SOME, shape),
+        _wording(random, COUNT_SOME, plural(shape)),
         f"I see {listed([figure.name for figure in scene.figures])}.",
         counted(there.count(shape), shape),
     )

@@ -31,6 +31,7 @@ COLOURS: Mapping[str, RGB] = MappingProxyType(
         "black": (30, 30, 32),
     }
 )
+COUNTS = (1, 2, 2, 3, 3, 4)
 PAPERS: tuple[RGB, ...] = (
     (255, 255, 255),
     (240, 240, 238),
@@ -131,7 +132,7 @@ def random_scene(
     No two figures agree in both shape and colour, and the order from left to right is
     clear: centres differ by a ninth of the width at least.
     """
-    wanted = count if count is not None else random.choice((1, 2, 2, 3, 3, 4))
+    wanted = count if count is not None else random.choice(COUNTS)
     kinds = [(shape, colour) for shape in SHAPES for colour in COLOURS]
     chosen = random.sample(kinds, wanted)
     placed = _place(random, wanted, width=width, height=height)

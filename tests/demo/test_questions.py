@@ -62,6 +62,13 @@ def test_a_count_of_a_shape_is_right_for_those_that_are_missing_too():
     }
 
 
+def test_more_than_one_cross_are_crosses():
+    scene = scene_of("red cross", "blue cross")
+    assert "There are two crosses." in answers(questions.count_some, scene)
+    asked = {questions.count_some(Random(seed), scene).question for seed in range(99)}
+    assert "How many crosses are there?" in asked
+
+
 def test_a_colour_is_asked_of_shapes_that_stand_there_once():
     scene = scene_of("red star", "blue star", "red cross")
     assert answers(questions.colour, scene) == {

@@ -29,13 +29,12 @@ def asked(exchange: Exchange, *media) -> Message:
 def test_conversations_are_written_as_the_chat_template_does(
     writer, demo_processor, thinking
 ):
-    from demo_training.samples import clip_media
+    from demo_training.samples import Turn, clip_media
 
     clip = random_clip(Random(0), seconds=3.0)
     media = clip_media(Random(1), clip)
-    sample = writer.sample(
-        media, [FIRST, SECOND], thinking=thinking, system="Be brief."
-    )
+    turns = [Turn(FIRST, media), Turn(SECOND)]
+    sample = writer.sample(turns, thinking=thinking, system="Be brief.")
     frames = [clip.frame(i / 2) for i in range(6)]
     times = tuple(i / 2 for i in range(6))
     prompt = demo_processor.prompt(
@@ -80,8 +79,10 @@ def test_a_picture_becomes_the_processors_patches(writer, demo_processor):
     ],
 )
 def test_only_the_models_words_are_learned(writer, demo_folder, thinking, said):
+    from demo_training.samples import Turn
+
     tokenizer = Tokenizer.from_file(str(demo_folder / "tokenizer.json"))
-    sample = writer.sample(None, [FIRST, SECOND], thinking=thinking)
+    sample = writer.sample([Turn(FIRST), Turn(SECOND)], thinking=thinking)
     targets = sample.targets[sample.targets >= 0].tolist()
     assert tokenizer.decode(targets, skip_special_tokens=False) == said
     where = np.flatnonzero(sample.targets >= 0)

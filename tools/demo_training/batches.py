@@ -22,8 +22,11 @@ from demo_training.samples import (
 )
 
 from mlx_glm45v.demo.clips import LASTING
+from mlx_glm45v.demo.scenes import COUNTS
 
-FIRST_CLIPS = 500  # steps of pictures alone
+FEW = (1, 1, 2)  # figures of the first pictures
+FIRST_CROWDS = 400
+FIRST_CLIPS = 600
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
         ids[row, :end] = sample.ids
         targets[row, :end] = sample.targets
         positions[:, row, :end] = sample.positions
-        if sample.media is not None:
-            patches += sample.media.pairs
-            grids += [(1, *sample.media.grid)] * len(sample.media.pairs)
+        for media in sample.media:
+            patches += media.pairs
+            grids += [(1, *media.grid)] * len(media.pairs)
     return Batch(
         ids=torch.from_numpy(ids),
         targets=torch.from_numpy(targets),
@@ -70,7 +73,7 @@ def make_batch(
     worker: int = 0,
     rows: int = 24,
 ) -> Batch:
-    """A worker's batch of a step: pictures first, later a quarter of the time videos.
+    """A worker's batch of a step: easy pictures first, then others, then videos too.
 
     All pictures of a batch have one size, and its conversations as many turns: little
     is padding, and the pictures go through the vision tower side by side. A video holds
@@ -81,8 +84,10 @@ def make_batch(
     canvas = kinds.choice(CLIP_CANVASES if clips else CANVASES)
     seconds = kinds.choice(LASTING)
     turns = kinds.choice((1, 1, 2) if clips else (1, 1, 2, 3))
+    pictures = 2 if turns == 1 and kinds.random() < 0.25 else 1
     samples = []
-    for row in range(max(1, rows * 5 // 12) if clips else rows):
+    share = 5 / 12 if clips else 1 / pictures**0.5
+    for row in range(max(1, round(rows * share))):
         random = Random(f"train:{seed}:{step}:{worker}:{row}")
         if row > 0 and kinds.random() < 0.03:
             samples.append(text_sample(writer, random))
@@ -91,5 +96,14 @@ def make_batch(
                 clip_sample(writer, random, canvas=canvas, seconds=seconds, turns=turns)
             )
         else:
-            samples.append(still_sample(writer, random, canvas=canvas, turns=turns))
+            samples.append(
+                still_sample(
+                    writer,
+                    random,
+                    canvas=canvas,
+                    turns=turns,
+                    pictures=pictures,
+                    counts=FEW if step < FIRST_CROWDS else COUNTS,
+                )
+            )
     return padded(samples, pad_id=pad_id)

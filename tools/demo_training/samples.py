@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from mlx_glm45v.demo import questions
 from mlx_glm45v.demo.clips import Clip, random_clip
 from mlx_glm45v.demo.questions import Exchange
-from mlx_glm45v.demo.scenes import Scene, add_noise, draw, random_scene
+from mlx_glm45v.demo.scenes import COUNTS, Scene, add_noise, draw, random_scene
 from mlx_glm45v.processing.image_processor import ImageProcessor, resize
 from mlx_glm45v.processing.positions import PlaceholderRun, rope_positions
 
@@ -57,13 +57,21 @@ class Media:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A question with the picture or video that is shown along with it, if any."""
+
+    exchange: Exchange
+    media: Media | None = None
+
+
+@dataclass(frozen=True)
 class Sample:
     """A conversation in numbers: ids, positions (3, L), targets (L,) and its media."""
 
     ids: np.ndarray
     positions: np.ndarray
     targets: np.ndarray
-    media: Media | None
+    media: tuple[Media, ...]
 
 
 def _weathered(random: Random, pixels: np.ndarray) -> np.ndarray:
@@ -127,8 +135,7 @@ class Writer:
 
     def pieces(
         self,
-        media: Media | None,
-        exchanges: Sequence[Exchange],
+        turns: Sequence[Turn],
         *,
         thinking: bool,
         system: str | None = None,
@@ -139,24 +146,22 @@ class Writer:
         if system:
             told.append((f"<|system|>\n{system}", False))
         told.append(("<|user|>", False))
-        for index, exchange in enumerate(exchanges):
-            said = exchange.question if thinking else f"{exchange.question}/nothink"
-            shown = self.media_text(media) if media and index == 0 else ""
-            if shown and media_last:
-                said = f"{exchange.question}{shown}" + ("" if thinking else "/nothink")
-                shown = ""
-            told.append((f"\n{shown}{said}<|assistant|>\n", False))
-            if thinking and index == len(exchanges) - 1:
-                told.append((f"<think>{exchange.thought}</think>\n", True))
+        for index, turn in enumerate(turns):
+            shown = self.media_text(turn.media) if turn.media else ""
+            question, answer = turn.exchange.question, turn.exchange.answer
+            said = f"{question}{shown}" if media_last else f"{shown}{question}"
+            switch = "" if thinking else "/nothink"
+            told.append((f"\n{said}{switch}<|assistant|>\n", False))
+            if thinking and index == len(turns) - 1:
+                told.append((f"<think>{turn.exchange.thought}</think>\n", True))
             else:
                 told.append(("<think></think>\n", False))
-            told.append((f"{exchange.answer}<|user|>", True))
+            told.append((f"{answer}<|user|>", True))
         return told
 
     def sample(
         self,
-        media: Media | None,
-        exchanges: Sequence[Exchange],
+        turns: Sequence[Turn],
         *,
         thinking: bool,
         system: str | None = None,
@@ -166,7 +171,7 @@ class Writer:
         ids: list[int] = []
         spoken: list[bool] = []
         for text, is_spoken in self.pieces(
-            media, exchanges, thinking=thinking, system=system, media_last=media_last
+            turns, thinking=thinking, system=system, media_last=media_last
         ):
             new = self._encode(text)
             ids += new
@@ -175,29 +180,45 @@ class Writer:
         targets = np.full(len(ids), -100, dtype=np.int64)
         says = np.array(spoken[1:])
         targets[:-1][says] = row[1:][says]
+        media = tuple(turn.media for turn in turns if turn.media)
         return Sample(row, positions_of(row, self.image_id, media), targets, media)
 
 
-def positions_of(ids: np.ndarray, image_id: int, media: Media | None) -> np.ndarray:
-    """M-RoPE positions (3, L) of a conversation about one picture or video."""
-    runs = []
-    if media is not None:
-        grid = (1, *media.grid)
-        tokens = media.grid[0] * media.grid[1] // STILLS.merge_size**2
-        starts = np.flatnonzero(ids == image_id)[::tokens].tolist()
-        runs = [PlaceholderRun(start, start + tokens, grid) for start in starts]
+def positions_of(ids: np.ndarray, image_id: int, media: Sequence[Media]) -> np.ndarray:
+    """M-RoPE positions (3, L) of a conversation about pictures or videos."""
+    places = np.flatnonzero(ids == image_id).tolist()
+    runs, used = [], 0
+    for one in media:
+        grid = (1, *one.grid)
+        tokens = one.grid[0] * one.grid[1] // STILLS.merge_size**2
+        for _ in one.pairs:
+            runs.append(PlaceholderRun(places[used], places[used] + tokens, grid))
+            used += tokens
     return rope_positions(len(ids), runs, merge_size=STILLS.merge_size)[0]
 
 
 def still_sample(
-    writer: Writer, random: Random, *, canvas: tuple[int, int], turns: int = 1
+    writer: Writer,
+    random: Random,
+    *,
+    canvas: tuple[int, int],
+    turns: int = 1,
+    pictures: int = 1,
+    counts: Sequence[int] = COUNTS,
 ) -> Sample:
-    """A conversation about a picture of `canvas` (width, height)."""
-    scene = random_scene(random, width=canvas[0], height=canvas[1])
-    asked = random.sample(questions.SCENE_QUESTIONS, turns)
+    """A conversation about pictures of `canvas` (width, height), `turns` about each.
+
+    A picture holds one of `counts` figures.
+    """
+    told = []
+    for _ in range(pictures):
+        count = random.choice(counts)
+        scene = random_scene(random, width=canvas[0], height=canvas[1], count=count)
+        asked = random.sample(questions.SCENE_QUESTIONS, turns)
+        told.append(Turn(asked[0](random, scene), still_media(random, scene)))
+        told += [Turn(ask(random, scene)) for ask in asked[1:]]
     return writer.sample(
-        still_media(random, scene),
-        [ask(random, scene) for ask in asked],
+        told,
         thinking=random.random() < 0.5,
         system=random.choice(SYSTEMS) if random.random() < 0.06 else None,
         media_last=random.random() < 0.12,
@@ -214,16 +235,13 @@ def clip_sample(
 ) -> Sample:
     """A conversation about a video of `canvas` (width, height)."""
     clip = random_clip(random, width=canvas[0], height=canvas[1], seconds=seconds)
-    asked = random.sample(questions.CLIP_QUESTIONS, turns)
-    return writer.sample(
-        clip_media(random, clip),
-        [ask(random, clip) for ask in asked],
-        thinking=random.random() < 0.5,
-    )
+    first, *others = random.sample(questions.CLIP_QUESTIONS, turns)
+    told = [Turn(first(random, clip), clip_media(random, clip))]
+    told += [Turn(ask(random, clip)) for ask in others]
+    return writer.sample(told, thinking=random.random() < 0.5)
 
 
 def text_sample(writer: Writer, random: Random) -> Sample:
     """A greeting, or a question that lacks its picture."""
-    return writer.sample(
-        None, [questions.greeting(random)], thinking=random.random() < 0.5
-    )
+    turn = Turn(questions.greeting(random))
+    return writer.sample([turn], thinking=random.random() < 0.5)
