@@ -8,6 +8,7 @@ height of a picture, in brackets of many styles. Does not know which picture is 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -84,31 +85,34 @@ def find_boxes(
     if not items:
         return ()
     text, boxed = _answer_text(answer)
-    mentions = Mentions(text, items)
+    mentions, code = Mentions(text, items), _Code(text)
     boxes: list[Box] = []
     end_of_last = 0
     last_is_nested = False
     for found in _BOX.finditer(text):
-        x1, y1, x2, y2 = (float(n) for n in found.groups() if n is not None)
-        before = text[end_of_last : found.start()]
+        start = found.start()
+        before = text[end_of_last:start]
         is_nested = _opens_list(before) or (
             last_is_nested and not before.strip(" \n\t,;")
         )
-        is_named = bool(_KEY.search(before[-40:]))
-        is_pair = found.group(5) is not None
-        certain = is_nested or is_named or is_pair
-        if not certain and _is_sequence(x1, y1, x2, y2):
-            continue
-        if not (
-            _is_near_scale(x1, y1, x2, y2)
-            if certain or boxed[found.start()]
-            else _is_plain_box(x1, y1, x2, y2) and not _is_code(text, found.start())
-        ):
-            continue
-        item = mentions.item_at(found.start())
-        label = _json_label(text, found.start(), found.end()) or _phrase(before)
-        boxes.append(_in_pixels(label, item, items[item], (x1, y1, x2, y2)))
-        end_of_last, last_is_nested = found.end(), is_nested
+        is_certain = is_nested or _is_pair(found) or bool(_KEY.search(before[-40:]))
+        x1, y1, x2, y2 = (float(n) for n in found.groups() if n is not None)
+        if is_certain:
+            is_box = _is_near_scale(x1, y1, x2, y2)
+        elif boxed[start]:
+            is_box = _is_near_scale(x1, y1, x2, y2) and not _is_even(x1, y1, x2, y2)
+        else:
+            is_box = (
+                _is_plain_box(x1, y1, x2, y2)
+                and not _is_even(x1, y1, x2, y2)
+                and not _is_call(text, start)
+                and not code.holds(start)
+            )
+        if is_box:
+            item = mentions.item_at(start)
+            label = _json_label(text, start, found.end()) or _phrase(before)
+            boxes.append(_in_pixels(label, item, items[item], (x1, y1, x2, y2)))
+            end_of_last, last_is_nested = found.end(), is_nested
     return tuple(boxes)
 
 
@@ -129,11 +133,16 @@ def _answer_text(answer: str | Iterable[TextDelta]) -> tuple[str, list[bool]]:
     return text, boxed
 
 
+def _is_pair(found: re.Match[str]) -> bool:
+    """Whether two corners were given, not one list."""
+    return found.group(5) is not None
+
+
 def _opens_list(before: str) -> bool:
     return before.rstrip()[-1:] in ("[", "(", "{")
 
 
-def _is_sequence(a: float, b: float, c: float, d: float) -> bool:
+def _is_even(a: float, b: float, c: float, d: float) -> bool:
     """Whether the numbers count evenly, like [1, 2, 3, 4] and [10, 20, 30, 40]."""
     return b - a == c - b == d - c
 
@@ -146,12 +155,23 @@ def _is_plain_box(x1: float, y1: float, x2: float, y2: float) -> bool:
     return 0 <= x1 < x2 <= _SCALE and 0 <= y1 < y2 <= _SCALE
 
 
-def _is_code(text: str, place: int) -> bool:
-    """Whether `place` is in a call's arguments or a fence of another language."""
-    if text[place] == "(" and text[:place][-1:].isascii() and text[place - 1].isalnum():
-        return True
-    fences = _FENCE.findall(text, 0, place)
-    return len(fences) % 2 == 1 and fences[-1].lower() not in ("", "json")
+def _is_call(text: str, place: int) -> bool:
+    """Whether the bracket at `place` holds a call's arguments, like rgb(1, 5, 7)."""
+    before = text[place - 1 : place]
+    return text[place] == "(" and before.isascii() and before.isalnum()
+
+
+class _Code:
+    """Where a text is code of a language other than JSON."""
+
+    def __init__(self, text: str) -> None:
+        fences = list(_FENCE.finditer(text))
+        self._starts = [fence.start() for fence in fences]
+        self._languages = [fence.group(1).lower() for fence in fences]
+
+    def holds(self, place: int) -> bool:
+        before = bisect_right(self._starts, place)
+        return before % 2 == 1 and self._languages[before - 1] not in ("", "json")
 
 
 def _in_pixels(

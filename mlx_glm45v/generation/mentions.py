@@ -7,6 +7,7 @@ know what is said about them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from mlx_glm45v.processing.prompt import MediaItem
@@ -50,16 +51,18 @@ class Mentions:
         """`items` must not be empty."""
         stills = [index for index, item in enumerate(items) if item.kind != "video"]
         self._default = (stills or range(len(items)))[-1]
-        self._named: list[tuple[int, int]] = []
+        self._ends: list[int] = []
+        self._items: list[int] = []
         for found in _MENTION.finditer(text):
             item = _item(found, items, stills)
             if item is not None:
-                self._named.append((found.end(), item))
+                self._ends.append(found.end())
+                self._items.append(item)
 
     def item_at(self, place: int) -> int:
         """Index of the picture named last before `place`; else of the last picture."""
-        named = [item for end, item in self._named if end <= place]
-        return named[-1] if named else self._default
+        before = bisect_right(self._ends, place)
+        return self._items[before - 1] if before else self._default
 
 
 def _item(

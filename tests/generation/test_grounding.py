@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.generation.events import TextDelta
@@ -153,6 +153,7 @@ def test_boxes_may_be_split_over_deltas():
     assert find_boxes(deltas, [PHOTO]) == (Box("Here", 0, 200, 200, 600, 450),)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*"[](){}<>,.;: \n0123456789", "bbox", "image 2", "-", "```"]),

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.generation.events import TextDelta
@@ -108,6 +108,7 @@ TAGS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(TAGS, max_size=12), st.data(), st.booleans())
 def test_the_cut_does_not_matter(words, data, open_thinking):
     text = "".join(words)
@@ -118,6 +119,7 @@ def test_the_cut_does_not_matter(words, data, open_thinking):
     assert split(pieces, open_thinking=open_thinking) == whole
 
 
+@settings(deadline=None)
 @given(st.lists(TAGS, max_size=12))
 def test_no_marker_leaks_out_of_its_channel(words):
     for delta in split(["".join(words)]):
@@ -125,6 +127,7 @@ def test_no_marker_leaks_out_of_its_channel(words):
             assert not any(tag in delta.text for tag in Markers().tags)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab<>/|\n thinkTHINK_", max_size=40))
 def test_text_without_markers_is_untouched(text):
     if not any(tag in text for tag in Markers().tags):

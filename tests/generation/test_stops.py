@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.generation.events import TextDelta
@@ -58,6 +58,7 @@ def test_boxed_text_keeps_its_flag():
     ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text("ab", min_size=1, max_size=4), max_size=3),
     st.text("abc", max_size=20),
