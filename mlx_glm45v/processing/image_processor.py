@@ -215,24 +215,21 @@ class ImageProcessor:
         (channel, frame, patch, patch).
         """
         merge, patch = self.merge_size, self.patch_size
+        together = self.temporal_patch_size
         height, width, channels = frames[0].shape
         rows, columns = height // patch, width // patch
-        cut = np.stack(frames).reshape(
-            len(frames),
-            rows // merge,
-            merge,
-            patch,
-            columns // merge,
-            merge,
-            patch,
-            channels,
-        )
-        cut = cut.transpose(1, 4, 2, 5, 7, 0, 3, 6)
+        windows = (rows // merge, columns // merge, merge, merge)
+        values = np.empty((*windows, channels, together, patch, patch), np.float32)
         table = _levels(self.image_mean, self.image_std, self.rescale_factor)
-        shape = (*cut.shape[:5], self.temporal_patch_size, patch, patch)
-        values = np.empty(shape, np.float32)
-        for channel in range(channels):
-            values[:, :, :, :, channel] = table[channel][cut[:, :, :, :, channel]]
+        copies = together // len(frames)
+        for number, frame in enumerate(frames):
+            at = slice(number * copies, (number + 1) * copies)
+            for channel in range(channels):
+                plane = table[channel].take(frame[..., channel], mode="clip")
+                cut = plane.reshape(
+                    rows // merge, merge, patch, columns // merge, merge, patch
+                ).transpose(0, 3, 1, 4, 2, 5)
+                values[:, :, :, :, channel, at] = cut[:, :, :, :, None]
         return Patches(
             values.reshape(rows * columns, -1),
             (1, rows, columns),
