@@ -10,7 +10,6 @@ from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.sampling import SamplingOptions
 from mlx_glm45v.generation.splitter import merge
 from mlx_glm45v.generation.stream import stream_prompt
-from mlx_glm45v.loading import load
 from mlx_glm45v.messages import ImagePart, Message, TextPart, VideoPart
 
 DEMO = Path(__file__).parents[2] / "mlx_glm45v" / "demo"
@@ -20,11 +19,6 @@ HOW_MANY = TextPart("How many shapes are there?")
 
 if not (DEMO / "checkpoint" / "model.safetensors").exists():
     pytest.skip("the demo is not trained yet", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return load("demo")
 
 
 def ask(demo, *parts, thinking, **options):
