@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .errors import (
         Cancelled,
         CheckpointError,
+        ConversionError,
         DownloadError,
         Glm45vError,
         MediaError,
@@ -55,6 +56,7 @@ _NAMES_BY_MODULE = {
     "errors": (
         "Cancelled",
         "CheckpointError",
+        "ConversionError",
         "DownloadError",
         "Glm45vError",
         "MediaError",
@@ -96,6 +98,7 @@ __all__ = [
     "ChatSession",
     "Checkpoint",
     "CheckpointError",
+    "ConversionError",
     "DocumentPart",
     "DownloadError",
     "Event",

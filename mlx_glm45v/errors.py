@@ -13,6 +13,10 @@ class CheckpointError(Glm45vError):
     """A checkpoint's files are missing, contradictory or not understood."""
 
 
+class ConversionError(Glm45vError):
+    """A conversion cannot start or go on: its target, its disk, what it was begun as."""
+
+
 class MediaError(Glm45vError):
     """A picture, video or document cannot be used."""
 

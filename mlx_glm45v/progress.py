@@ -11,7 +11,7 @@ from typing import Literal
 class Progress:
     """`done` of `total` bytes of a stage; `item` is the file or layer at work."""
 
-    stage: Literal["download", "load"]
+    stage: Literal["download", "load", "convert", "verify"]
     done: int
     total: int
     item: str

@@ -1,0 +1,180 @@
+"""Rows of a source as float32, read in blocks.
+
+Knows files, offsets and the stored forms; opens each file once and reads with `pread`,
+so that memory never holds more than one block. Does not know what becomes of the rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError
+from ..safetensors_header import TensorInfo
+from .fp8 import E4M3, is_nan, spread_blocks
+from .stored import Packed, Plain, ScaledBlocks, ScaledRows, Span
+
+# Numbers in a block: 64 MB as float32, the widest form that they take.
+BLOCK_NUMBERS = 16_000_000
+_GO_ON = "then start the conversion again: it goes on where it stopped"
+
+
+class Reader(AbstractContextManager["Reader"]):
+    """Open source files; `bytes_read` counts what was read of them."""
+
+    def __init__(self) -> None:
+        self.bytes_read = 0
+        self._descriptors: dict[Path, int] = {}
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give all files back."""
+        for file in list(self._descriptors):
+            self.forget(file)
+
+    def forget(self, file: Path) -> None:
+        """Give one file back, so that it may be deleted."""
+        descriptor = self._descriptors.pop(file, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def blocks(
+        self, span: Span, *, numbers: int = BLOCK_NUMBERS
+    ) -> Iterator[tuple[int, mx.array]]:
+        """(first row within the span, rows (n, columns) float32) until all are read.
+
+        A block has at most `numbers` numbers, or one row. Raises `CheckpointError`
+        when a file is gone or shorter than its header says, and for FP8 codes that
+        stand for no number.
+        """
+        step = max(1, numbers // span.columns)
+        if isinstance(span.stored, ScaledBlocks) and step > span.stored.block[0]:
+            step -= step % span.stored.block[0]  # reads no scales twice
+        for start in range(0, span.rows, step):
+            count = min(step, span.rows - start)
+            yield start, self._rows(span, span.source_row + start, count)
+
+    def _rows(self, span: Span, first: int, count: int) -> mx.array:
+        """`count` rows of the source from its row `first` on."""
+        shape, total = (count, span.columns), span.source_rows
+        match span.stored:
+            case Plain(data, None):
+                return self._floats(data, first, count, total).reshape(shape)
+            case Plain(data, axes):
+                rows = self._floats(data, first, count, total)
+                stored = rows.reshape(count, *data.shape[1:])
+                return stored.transpose(axes).reshape(shape)
+            case ScaledRows(data, scales):
+                by_row = self._floats(scales, first, count, total)
+                values = self._e4m3(span.name, data, first, shape, total)
+                return mx.array(values * np.array(by_row)[:, None])
+            case ScaledBlocks(data, scales, (height, width)):
+                top, bottom = first // height, -(-(first + count) // height)
+                tall, wide = scales.shape
+                by_block = self._floats(scales, top, bottom - top, tall)
+                spread = spread_blocks(
+                    np.array(by_block).reshape(-1, wide),
+                    first_row=first % height,
+                    shape=shape,
+                    block=(height, width),
+                )
+                values = self._e4m3(span.name, data, first, shape, total)
+                return mx.array(values * spread)
+            case Packed() as packed:
+                return self._dequantised(packed, first, count, total)
+
+    def _dequantised(
+        self, packed: Packed, first: int, count: int, total: int
+    ) -> mx.array:
+        """MLX's arithmetic in float32: the codes' exact values times scale plus bias."""
+        codes = self._bytes(packed.data, first, count, total).view(np.uint32)
+        if packed.scheme.mode == "affine":
+            scales = self._floats(packed.scales, first, count, total)
+        else:
+            scales = mx.array(self._bytes(packed.scales, first, count, total))
+        biases = None
+        if packed.biases is not None:
+            biases = self._floats(packed.biases, first, count, total).reshape(count, -1)
+        return mx.dequantize(
+            mx.array(codes.reshape(count, -1)),
+            scales.reshape(count, -1),
+            biases,
+            group_size=packed.scheme.group_size,
+            bits=packed.scheme.bits,
+            mode=packed.scheme.mode,
+            dtype=mx.float32,
+        )
+
+    def _e4m3(
+        self,
+        name: str,
+        info: TensorInfo,
+        first: int,
+        shape: tuple[int, int],
+        total: int,
+    ) -> NDArray[np.float32]:
+        codes = self._bytes(info, first, shape[0], total).reshape(shape)
+        if (bad := is_nan(codes)).any():
+            row = first + int(bad.any(axis=1).argmax())
+            raise CheckpointError(
+                f"{info.file}: {name} holds {int(bad.sum())} FP8 codes that stand for "
+                f"no number, the first in row {row}; the file is damaged, fetch it "
+                "again"
+            )
+        return E4M3[codes]
+
+    def _floats(self, info: TensorInfo, first: int, count: int, total: int) -> mx.array:
+        """A vector of float32."""
+        raw = self._bytes(info, first, count, total)
+        match info.dtype:
+            case "BF16":
+                return (
+                    mx.array(raw.view(np.uint16)).view(mx.bfloat16).astype(mx.float32)
+                )
+            case "F16":
+                return mx.array(raw.view(np.float16)).astype(mx.float32)
+            case "F32":
+                return mx.array(raw.view(np.float32))
+        raise CheckpointError(f"{info.file}: {info.dtype} holds no floats")
+
+    def _bytes(
+        self, info: TensorInfo, first: int, count: int, total: int
+    ) -> NDArray[np.uint8]:
+        """`count` of the `total` rows that a stored tensor has, as they lie there."""
+        row_bytes = info.nbytes // total
+        at = info.start + first * row_bytes
+        stop = at + count * row_bytes
+        chunks: list[bytes] = []
+        try:
+            descriptor = self._open(info.file)
+            while at < stop:
+                chunk = os.pread(descriptor, stop - at, at)
+                if not chunk:
+                    raise CheckpointError(
+                        f"{info.file} ends at byte {at}, its header promises "
+                        f"{info.stop}: it was cut since the conversion began; fetch "
+                        f"it again, {_GO_ON}"
+                    )
+                chunks.append(chunk)
+                at += len(chunk)
+        except OSError as error:
+            raise CheckpointError(
+                f"{info.file} cannot be read ({error.strerror}); bring the source's "
+                f"disk or file back, {_GO_ON}"
+            ) from error
+        self.bytes_read += count * row_bytes
+        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return np.frombuffer(whole, np.uint8)
+
+    def _open(self, file: Path) -> int:
+        if file not in self._descriptors:
+            self._descriptors[file] = os.open(file, os.O_RDONLY)
+        return self._descriptors[file]
