@@ -18,7 +18,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from mlx_glm45v.config import Glm4vMoeConfig
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 
-EXPERTS = 4
+EXPERTS = 12  # two digits: the order of names is not the order of numbers
 CONFIG: dict[str, Any] = {
     "architectures": ["Glm4vMoeForConditionalGeneration"],
     "model_type": "glm4v_moe",

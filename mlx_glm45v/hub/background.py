@@ -93,5 +93,5 @@ def _work(
             job(stop)
         except BaseException as error:  # raised again in the caller's thread
             ended.put(error)
-        else:
-            ended.put(None)
+            return
+        ended.put(None)

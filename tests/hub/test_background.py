@@ -1,0 +1,56 @@
+"""Jobs run beside the caller, who hears of errors and can stop them."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from mlx_glm45v.errors import Cancelled
+from mlx_glm45v.hub.background import Job, run_jobs
+
+
+def test_all_jobs_run_and_ticks_come_from_the_callers_thread():
+    done: list[int] = []
+    ticks: list[int] = []
+
+    def job(number: int) -> Job:
+        return lambda _stop: done.append(number)
+
+    run_jobs(
+        [job(number) for number in range(7)],
+        workers=3,
+        on_tick=lambda: ticks.append(threading.get_ident()),
+    )
+    assert sorted(done) == list(range(7))
+    assert set(ticks) == {threading.get_ident()}
+
+
+def test_no_jobs_are_no_work():
+    run_jobs([])
+
+
+def test_an_error_ends_the_others_and_is_raised():
+    ended: list[bool] = []
+
+    def waits(stop: threading.Event) -> None:
+        ended.append(stop.wait(10))
+
+    def fails(_stop: threading.Event) -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        run_jobs([waits, fails, waits, waits], workers=2)
+    assert ended == [True]
+
+
+def test_a_stuck_job_does_not_hold_up_stopping():
+    stuck = threading.Event()
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        run_jobs(
+            [lambda _stop: stuck.wait(20) and None], should_stop=lambda: True, workers=1
+        )
+    assert time.monotonic() - started < 1.0
+    stuck.set()
