@@ -85,7 +85,10 @@ def load_model(
     if isinstance(path, Checkpoint):
         checkpoint = path
     else:
-        checkpoint = read_checkpoint(find_folder(path))
+        folder = find_folder(
+            path, check=_check_config, progress=progress, should_stop=should_stop
+        )
+        checkpoint = read_checkpoint(folder)
     _refuse_foreign_quantization(checkpoint.folder, checkpoint.quant_method)
     model = _empty_model(checkpoint)
     if checkpoint.quantization is not None:

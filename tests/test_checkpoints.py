@@ -169,7 +169,7 @@ except Glm45vError as error:
 def resolved_elsewhere(name: str, **environment: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", SCRIPT, name],
-        env={**os.environ, **environment},
+        env={**os.environ, "NO_PROXY": "127.0.0.1", **environment},
         capture_output=True,
         text=True,
         check=True,

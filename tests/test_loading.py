@@ -31,7 +31,7 @@ from tests.checkpoint_forms import (
     random_weights,
     write_folder,
 )
-from tests.hub.stand_in import stand_in_hub
+from tests.hub.stand_in import point_to, stand_in_hub
 
 ROUTER = "language_model.model.layers.1.mlp.gate"
 EXPERT = "model.language_model.layers.1.mlp.experts.2.up_proj.weight"
@@ -121,8 +121,12 @@ def in_bf16(weights: Arrays) -> Arrays:
 
 def test_on_the_cpu_everything_becomes_float32(weights: Arrays, tmp_path: Path):
     write_folder(tmp_path, CONFIG, per_expert(in_bf16(weights)))
-    with mx.stream(mx.cpu):
+    device = mx.default_device()
+    mx.set_default_device(mx.Device(mx.cpu))
+    try:
         found = parameters_of(load_model(tmp_path))
+    finally:
+        mx.set_default_device(device)
     assert {array.dtype for array in found.values()} == {mx.float32}
 
 
@@ -426,7 +430,7 @@ def test_a_repository_that_cannot_be_run_is_refused_before_its_weights_are_fetch
     path.write_text(json.dumps(config))
     files = {file.name: file.read_bytes() for file in whole_folder.iterdir()}
     with stand_in_hub({"some/model-FP8": files}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        point_to(hub, monkeypatch)
         with pytest.raises(CheckpointError, match="'compressed-tensors'"):
             load("some/model-FP8")
         assert not any(path.endswith(".safetensors") for path, _ in hub.seen)

@@ -13,7 +13,7 @@ from huggingface_hub import snapshot_download, try_to_load_from_cache
 from mlx_glm45v.errors import Cancelled, CheckpointError, DownloadError
 from mlx_glm45v.hub.download import download
 from mlx_glm45v.progress import Progress
-from tests.hub.stand_in import COMMIT, Fault, StandInHub, stand_in_hub
+from tests.hub.stand_in import COMMIT, Fault, StandInHub, point_to, stand_in_hub
 
 REPO = "somebody/tiny"
 SHARD = "model-00001-of-00002.safetensors"
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("hub")
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     with stand_in_hub({REPO: dict(FILES)}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        point_to(hub, monkeypatch)
         yield hub
 
 

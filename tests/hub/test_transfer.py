@@ -13,14 +13,15 @@ import pytest
 
 from mlx_glm45v.errors import Cancelled
 from mlx_glm45v.hub.transfer import RemoteFile, fetch, part_of
-from tests.hub.stand_in import COMMIT, StandInHub, stand_in_hub
+from tests.hub.stand_in import COMMIT, StandInHub, point_to, stand_in_hub
 
 CONTENT = bytes(range(256)) * 8000
 
 
 @pytest.fixture
-def hub() -> Iterator[StandInHub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     with stand_in_hub({"a/b": {"x.safetensors": CONTENT}}) as hub:
+        point_to(hub, monkeypatch)
         yield hub
 
 
