@@ -24,8 +24,8 @@ def output_config(
 ) -> dict[str, Any]:
     """A converted model's config.json: older and newer spellings side by side.
 
-    transformers 5 reads `rope_parameters` and `dtype`, mlx-vlm 0.7 wants `rope_scaling`,
-    `rope_theta`, `partial_rotary_factor` and `use_qk_norm` in the text's table.
+    transformers 5 reads `rope_parameters` and `dtype`; mlx-vlm 0.7 wants `rope_theta`,
+    `rope_scaling`, `partial_rotary_factor` and `use_qk_norm` in the text's table.
     """
     data = config.to_dict()
     for name in ("quantization", "quantization_config"):

@@ -47,8 +47,8 @@ def block_size(config: Mapping[str, Any], path: Path) -> tuple[int, int]:
     """Rows and columns that share one scale in `quant_method: fp8`."""
     table = _table(config)
     block = table.get("weight_block_size")
-    is_pair = isinstance(block, list | tuple) and len(block) == 2
-    if not is_pair or not all(type(side) is int and side > 0 for side in block):
+    sides = tuple(block) if isinstance(block, list | tuple) else ()
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
         raise CheckpointError(
             f"{path}: quantization_config ({BLOCK_FP8}) has weight_block_size "
             f"{block!r}, two lengths such as [128, 128] are needed{_READABLE}"
@@ -58,7 +58,7 @@ def block_size(config: Mapping[str, Any], path: Path) -> tuple[int, int]:
             f"{path}: quantization_config ({BLOCK_FP8}) has fmt {fmt!r}, only 'e4m3' "
             f"can be read{_READABLE}"
         )
-    return block[0], block[1]
+    return sides[0], sides[1]
 
 
 def mlx_scheme(table: Mapping[str, Any], module: str, path: Path) -> Scheme:
@@ -101,7 +101,7 @@ def _check_compressed_tensors(table: Mapping[str, Any], path: Path) -> None:
 
 
 def _table(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The `quantization_config` that has a `quant_method`: at the top or in the text's."""
+    """The `quantization_config` with a `quant_method`: at the top or in the text's."""
     text = config.get("text_config")
     for place in (config, text if isinstance(text, Mapping) else {}):
         table = place.get("quantization_config") or {}

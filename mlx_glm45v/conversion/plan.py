@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import mlx.core as mx
 
@@ -26,7 +26,6 @@ from .shapes import parameter_shapes, size_of
 from .sources import find_sources
 from .stored import Span
 
-Dtype = Literal["bfloat16", "float16", "float32"]
 DTYPES: Mapping[str, mx.Dtype] = {
     "bfloat16": mx.bfloat16,
     "float16": mx.float16,
@@ -52,6 +51,11 @@ class Parameter:
     slots: tuple[Slot, ...]
     spans: tuple[Span, ...]
 
+    @property
+    def rows(self) -> int:
+        """Rows of all spans together."""
+        return sum(span.rows for span in self.spans)
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -60,6 +64,17 @@ class Piece:
     number: int
     parameter: Parameter
     span: Span
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the piece writes."""
+        rows = self.parameter.rows
+        return sum(s.nbytes * self.span.rows // rows for s in self.parameter.slots)
+
+    @property
+    def output_files(self) -> frozenset[str]:
+        """Names of the files that it writes to."""
+        return frozenset(slot.file for slot in self.parameter.slots)
 
     @property
     def label(self) -> str:
@@ -78,7 +93,7 @@ class Plan:
     checkpoint: Checkpoint
     recipe: Recipe | None
     search: bool
-    dtype: Dtype
+    dtype: str
     config: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
     files: tuple[OutputFile, ...]
@@ -119,7 +134,7 @@ def make_plan(
     *,
     recipe: Recipe | None,
     search: bool = False,
-    dtype: Dtype | None = None,
+    dtype: str | None = None,
     largest_file: int = LARGEST_FILE,
 ) -> Plan:
     """Plan the conversion of a checkpoint whose headers were read.
@@ -134,7 +149,7 @@ def make_plan(
     sources = find_sources(checkpoint, shapes, num_hidden_layers=layers)
     if dtype is None:
         norm = sources.spans["language_model.model.norm.weight"][0].stored.data.dtype
-        dtype = config.weights_dtype or _NAMES[norm]  # pyright: ignore
+        dtype = config.weights_dtype or _NAMES[norm]
     schemes: dict[str, Scheme | None] = {}
     for key, shape in shapes.items():
         module = module_of(key)

@@ -62,6 +62,21 @@ class Reader(AbstractContextManager["Reader"]):
             count = min(step, span.rows - start)
             yield start, self._rows(span, span.source_row + start, count)
 
+    def copies(
+        self, span: Span, *, numbers: int = BLOCK_NUMBERS
+    ) -> Iterator[tuple[int, tuple[NDArray[np.uint8], ...]]]:
+        """(first row within the span, the stored bytes of its arrays) as they lie."""
+        step = max(1, numbers // span.columns)
+        for start in range(0, span.rows, step):
+            count = min(step, span.rows - start)
+            yield (
+                start,
+                tuple(
+                    self._bytes(info, span.source_row + start, count, span.source_rows)
+                    for info in span.stored.infos
+                ),
+            )
+
     def _rows(self, span: Span, first: int, count: int) -> mx.array:
         """`count` rows of the source from its row `first` on."""
         shape, total = (count, span.columns), span.source_rows
@@ -94,7 +109,7 @@ class Reader(AbstractContextManager["Reader"]):
     def _dequantised(
         self, packed: Packed, first: int, count: int, total: int
     ) -> mx.array:
-        """MLX's arithmetic in float32: the codes' exact values times scale plus bias."""
+        """MLX's arithmetic in float32: codes times scale plus bias."""
         codes = self._bytes(packed.data, first, count, total).view(np.uint32)
         if packed.scheme.mode == "affine":
             scales = self._floats(packed.scales, first, count, total)

@@ -1,4 +1,4 @@
-"""Which stored rows fill which parameters, for every form that weights are published in.
+"""Which stored rows fill which parameters, for every form of published weights.
 
 Recognises plain, FP8 and MLX-packed tensors by config and headers, has `matching`
 compare names, shapes and dtypes, and cuts stacked experts into spans of one expert

@@ -1,0 +1,97 @@
+"""The small files of a converted folder: configs, tokenizer, index, checksums, card.
+
+Knows which of the source's files go along unchanged. Does not know weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError, ConversionError
+
+CONFIG_NAME = "config.json"
+CARD_NAME = "README.md"
+CHECKSUMS_NAME = "checksums.json"
+# What readers of either format look for beside the weights.
+COPIED = (
+    "LICENSE",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "merges.txt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "video_preprocessor_config.json",
+    "vocab.json",
+)
+
+
+def copied_files(folder: Path) -> dict[str, bytes]:
+    """Content of the source's small files, those that it has."""
+    found: dict[str, bytes] = {}
+    for name in COPIED:
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            found[name] = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be read ({error.strerror}); bring it back and start "
+                "the conversion again, it goes on where it stopped"
+            ) from error
+    return found
+
+
+def config_document(config: Mapping[str, Any]) -> bytes:
+    """`config.json` as bytes."""
+    return json.dumps(config, indent=4, ensure_ascii=False).encode() + b"\n"
+
+
+def checksums_document(checksums: Mapping[str, Sequence[int]]) -> bytes:
+    """`checksums.json`: CRC-32 of each array's data, by name.
+
+    An array that was written in n pieces (experts) has n numbers, of n equal parts.
+    """
+    rows = {name: list(checksums[name]) for name in sorted(checksums)}
+    lines = ",\n".join(f"{json.dumps(name)}: {row}" for name, row in rows.items())
+    return f'{{"algorithm": "crc32", "arrays": {{\n{lines}\n}}}}\n'.encode()
+
+
+def read_checksums(folder: Path) -> dict[str, tuple[int, ...]]:
+    """What `checksums_document` wrote; raises `CheckpointError` when it is lost."""
+    path = folder / CHECKSUMS_NAME
+    try:
+        document = json.loads(path.read_bytes())
+        return {name: tuple(row) for name, row in document["arrays"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); only a folder that this converter "
+            "finished has one"
+        ) from error
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
+    """Write small files, each of them there as a whole or not at all; their names."""
+    for name, content in files.items():
+        temporary = folder / f".{name}.part"
+        try:
+            with temporary.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(folder / name)
+        except OSError as error:
+            raise ConversionError(
+                f"{folder / name} cannot be written ({error.strerror}); make room and "
+                "start the conversion again, it goes on where it stopped"
+            ) from error
+        yield name

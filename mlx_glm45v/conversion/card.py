@@ -1,0 +1,97 @@
+"""The model card of a converted folder.
+
+The same conversion gives the same card: no date, no name of a machine or a person.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+
+from ..model.weights import keeps_float32, module_of
+from .kinds import kind_of
+from .plan import Parameter, Plan
+from .shapes import size_of
+
+_REPO_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+
+_CARD = """\
+---
+library_name: mlx
+pipeline_tag: image-text-to-text
+{base_model}tags:
+- mlx
+- glm4v_moe
+---
+
+# {source} for MLX
+
+Converted by mlx-glm45v {version}:
+
+```
+{command}
+```
+
+{recipe}: {size:.2f} GB, {bits:.2f} bits per weight, {count:,} weights{search}.
+
+| part | weights | stored as |
+|---|---:|---|
+{rows}
+
+The folder loads with mlx-glm45v (`python -m mlx_glm45v.generate --model FOLDER`) and
+with mlx-vlm. `checksums.json` holds a CRC-32 of each array.
+"""
+
+
+def model_card(plan: Plan, *, source: str, command: str, version: str) -> str:
+    """README.md with front matter; `source` is a repository id or a folder's name."""
+    recipe = plan.recipe
+    return _CARD.format(
+        base_model=f"base_model: {source}\n" if _REPO_ID.fullmatch(source) else "",
+        source=source,
+        version=version,
+        command=command,
+        recipe=(
+            f"Recipe `{recipe.name}` ({recipe.summary})"
+            if recipe is not None
+            else f"Not quantised, {plan.dtype}"
+        ),
+        size=plan.size / 1e9,
+        bits=plan.bits_per_weight,
+        count=plan.count,
+        search=", scales and biases by least squares" if plan.search else "",
+        rows="\n".join(_rows(plan)),
+    )
+
+
+def command_line(
+    source: str, target: str, plan: Plan, *, dequantize: bool, dtype: str | None
+) -> str:
+    """The command that makes this folder again."""
+    words = ["python", "convert.py", "--hf-path", source, "--mlx-path", target]
+    if plan.recipe is not None:
+        words += ["--recipe", plan.recipe.name]
+    words += ["--search"] if plan.search else []
+    words += ["--dequantize"] if dequantize else []
+    words += ["--dtype", dtype] if dtype is not None else []
+    return shlex.join(words)
+
+
+def _rows(plan: Plan) -> list[str]:
+    numbers: Counter[tuple[str, str]] = Counter()
+    for parameter in plan.parameters:
+        kind = kind_of(module_of(parameter.key))
+        numbers[kind, _stored_as(parameter, plan)] += size_of(parameter.shape)
+    return [
+        f"| {kind.replace('_', ' ')} | {count:,} | {stored} |"
+        for (kind, stored), count in numbers.items()
+        if stored
+    ]
+
+
+def _stored_as(parameter: Parameter, plan: Plan) -> str:
+    scheme = parameter.scheme
+    if scheme is None:
+        return "float32" if keeps_float32(parameter.key) else plan.dtype
+    return f"{scheme.bits} bit {scheme.mode}, groups of {scheme.group_size}"

@@ -1,0 +1,84 @@
+"""One piece of a conversion: written with its checksums, and compared with them later.
+
+Knows how a span's rows map to the bytes of the output's arrays, and the order that
+needs each source file for one stretch of time. Does not know journals.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from .encode import encoded_blocks
+from .plan import Piece, Plan
+from .reader import Reader
+from .writer import Writer
+
+_READ_BACK_BYTES = 16_000_000
+
+
+def write_piece(
+    plan: Plan, piece: Piece, reader: Reader, writer: Writer, *, numbers: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Read, encode and write in place; after each block (rows done, checksums so far).
+
+    A checksum is the CRC-32 of what the piece wrote into an array, one for each slot.
+    """
+    checksums = [0] * len(piece.parameter.slots)
+    blocks = encoded_blocks(plan, piece.parameter, piece.span, reader, numbers=numbers)
+    for start, arrays in blocks:
+        for index, (slot, data) in enumerate(
+            zip(piece.parameter.slots, arrays, strict=True)
+        ):
+            row_bytes = slot.nbytes // piece.parameter.rows
+            writer.write(slot, (piece.span.first_row + start) * row_bytes, data)
+            checksums[index] = zlib.crc32(data, checksums[index])
+        rows = start + len(arrays[0]) // (
+            piece.parameter.slots[0].nbytes // piece.parameter.rows
+        )
+        yield rows, checksums
+
+
+def is_intact(piece: Piece, writer: Writer, checksums: Sequence[int]) -> bool:
+    """Whether the output holds what the piece wrote."""
+    for slot, wanted in zip(piece.parameter.slots, checksums, strict=True):
+        row_bytes = slot.nbytes // piece.parameter.rows
+        position = piece.span.first_row * row_bytes
+        stop = position + piece.span.rows * row_bytes
+        found = 0
+        while position < stop:
+            count = min(_READ_BACK_BYTES, stop - position)
+            found = zlib.crc32(writer.read(slot, position, count), found)
+            position += count
+        if found != wanted:
+            return False
+    return True
+
+
+def in_order_of_files(
+    pieces: Iterable[Piece],
+) -> Iterator[tuple[Path, list[Piece], list[Path]]]:
+    """Pieces as the source lies: (file, pieces it completes, files not needed after).
+
+    A piece whose weight and scales lie in two files comes with the later one.
+    """
+    pieces = list(pieces)
+    files = sorted({file for piece in pieces for file in piece.span.files})
+    place = {file: index for index, file in enumerate(files)}
+    completed: dict[int, list[Piece]] = defaultdict(list)
+    last_use: dict[Path, int] = {}
+    for piece in pieces:
+        stage = max(place[file] for file in piece.span.files)
+        completed[stage].append(piece)
+        for file in piece.span.files:
+            last_use[file] = max(stage, last_use.get(file, 0))
+    for stage, file in enumerate(files):
+        ready = sorted(completed[stage], key=_place_in_source)
+        yield file, ready, [used for used in files if last_use[used] == stage]
+
+
+def _place_in_source(piece: Piece) -> tuple[str, int, int]:
+    data = piece.span.stored.data
+    return str(data.file), data.start, piece.span.source_row

@@ -1,0 +1,133 @@
+"""The folder a conversion writes to: may it be used, is something to be gone on with?
+
+Knows names in folders and the journal. Everything is checked before the first byte is
+written; what is in the way is named. Knows no weights.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConversionError
+from ..shards import INDEX_NAME, listed
+from .beside import CARD_NAME, CHECKSUMS_NAME, CONFIG_NAME, COPIED
+from .journal import JOURNAL_NAME, Journal, sync_folder
+from .writer import existing_parent
+
+_REPLACES = "replaces"
+_IGNORED = frozenset({".DS_Store"})
+# What an overwritten folder gives up: the weights and every file written beside them.
+_OURS = ("*.safetensors", INDEX_NAME, CONFIG_NAME, CARD_NAME, CHECKSUMS_NAME, *COPIED)
+
+
+def check_target(target: Path, *, source: Path | None, overwrite: bool) -> None:
+    """Raise `ConversionError` unless `target` may be written or gone on with.
+
+    It must be no file, neither in the source's folder nor around it, writable, and
+    empty unless a journal lies there or `overwrite` is asked for.
+    """
+    if source is not None:
+        ours, theirs = target.resolve(), source.resolve()
+        if ours == theirs:
+            raise ConversionError(
+                f"{target} is the source itself; choose another folder to write to"
+            )
+        if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+            raise ConversionError(
+                f"{target} and the source {source} lie one in the other; choose a "
+                "folder outside of it"
+            )
+    parent = existing_parent(target)
+    if not parent.is_dir():
+        raise ConversionError(f"{parent} is a file; choose a folder to write to")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise ConversionError(
+            f"{parent} cannot be written to; choose another folder, or change its "
+            "permissions"
+        )
+    if not target.is_dir() or overwrite or (target / JOURNAL_NAME).exists():
+        return
+    found = sorted(
+        path.name
+        for path in target.iterdir()
+        if path.name not in _IGNORED and not _is_leftover(path)
+    )
+    if found:
+        raise ConversionError(
+            f"{target} is not empty ({listed(found, limit=3)}); choose another folder, "
+            "or allow overwriting (--overwrite)"
+        )
+
+
+def replaced_bytes(target: Path) -> int:
+    """Size of the weights that overwriting gives back to the disk."""
+    if (target / JOURNAL_NAME).exists():
+        return 0
+    return sum(path.stat().st_size for path in target.glob("*.safetensors"))
+
+
+def begin(target: Path, begun_as: Mapping[str, Any], *, overwrite: bool) -> Journal:
+    """Open the journal of `target`: the one of an interrupted run, or a new one.
+
+    With `overwrite`, an earlier model's files are removed once the journal is there, so
+    that no moment shows a folder that looks finished. Raises `ConversionError` when an
+    interrupted run was another conversion.
+    """
+    path = target / JOURNAL_NAME
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            journal = Journal.reopen(path)
+            differences = list(_differences(journal.begun_as, begun_as))
+            if not differences:
+                _clear(target, journal)
+                return journal
+            journal.close()
+            if not overwrite:
+                raise ConversionError(
+                    f"{target} holds an unfinished conversion of another kind: "
+                    f"{'; '.join(differences)}. Give what it was begun with to go on, "
+                    "or start anew with overwriting switched on (--overwrite)"
+                )
+        replaces = sorted(
+            {found.name for pattern in _OURS for found in target.glob(pattern)}
+        )
+        journal = Journal.create(path, {**begun_as, _REPLACES: replaces})
+        _clear(target, journal)
+        return journal
+    except OSError as error:
+        raise ConversionError(
+            f"{target} cannot be written ({error.strerror}); choose another folder"
+        ) from error
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What is not as it was, in words."""
+    for name in sorted({*then, *now} - {_REPLACES}):
+        before, after = then.get(name), now.get(name)
+        if before == after:
+            continue
+        if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+            yield f"{name} was {before!r}, is {after!r}"
+            continue
+        changed = [k for k in {**before, **after} if before.get(k) != after.get(k)]
+        yield f"{name} differs in {listed(sorted(changed), limit=3)}"
+
+
+def _is_leftover(path: Path) -> bool:
+    """A temporary file of ours: `.model.safetensors.part`."""
+    return path.name[0] == "." and path.match("*.part")
+
+
+def _clear(target: Path, journal: Journal) -> None:
+    """Remove what the new files replace, once: later the names are the new files'."""
+    if journal.cleared:
+        return
+    leftovers = [found.name for found in target.iterdir() if _is_leftover(found)]
+    for name in (*journal.begun_as[_REPLACES], *leftovers):
+        (target / name).unlink(missing_ok=True)
+    sync_folder(target)
+    journal.note_cleared()
