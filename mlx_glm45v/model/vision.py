@@ -88,13 +88,14 @@ class Glm4vMoeVisionEmbeddings(nn.Module):
 
     def __init__(self, config: Glm4vMoeVisionConfig) -> None:
         super().__init__()
-        side = config.positions_per_side
-        self.position_embedding = nn.Embedding(side * side, config.hidden_size)
+        self._count = config.positions_per_side**2
+        self.position_embedding = nn.Embedding(self._count, config.hidden_size)
         self._merge = config.spatial_merge_size
 
     def __call__(self, height: int, width: int) -> mx.array:
         """(height * width, hidden) in merge order and the table's dtype."""
-        table = self.position_embedding.weight
+        # Called instead of read, in case a file has it quantised.
+        table = self.position_embedding(mx.arange(self._count))
         sampled = sample_positions(table, height, width).astype(table.dtype)
         return merge_order(sampled, self._merge)
 

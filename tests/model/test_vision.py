@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
@@ -134,6 +135,21 @@ def test_bfloat16_weights_take_float32_pixels() -> None:
     half = Glm4vMoeVisionModel(config())
     half.set_dtype(mx.bfloat16)
     assert half(pixels(24), [(1, 4, 6)]).dtype == mx.bfloat16
+
+
+def test_a_quantised_tower_is_close_to_its_original() -> None:
+    mx.random.seed(6)
+    plain = Glm4vMoeVisionModel(config())
+    patches = pixels(24)
+    expected = np.array(plain(patches, [(1, 4, 6)]))
+    nn.quantize(plain, group_size=32, bits=8, class_predicate=fits_a_group)
+    assert isinstance(plain.embeddings.position_embedding, nn.QuantizedEmbedding)
+    ours = np.array(plain(patches, [(1, 4, 6)]))
+    assert np.abs(ours - expected).max() < 0.2 * expected.std()
+
+
+def fits_a_group(_: str, module: nn.Module) -> bool:
+    return hasattr(module, "to_quantized") and module.weight.shape[-1] % 32 == 0
 
 
 @pytest.mark.parametrize(
