@@ -51,7 +51,9 @@ _PATTERNS: tuple[tuple[str, Kind], ...] = (
     (r"vision_tower\.blocks\.\d+\.mlp\.(gate|up|down)_proj", "vision"),
     (r"vision_tower\.merger\.(proj|(gate|up|down)_proj)", "vision"),
 )
-_KINDS = tuple((re.compile(pattern), kind) for pattern, kind in _PATTERNS)
+_KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
+    (re.compile(pattern), kind) for pattern, kind in _PATTERNS
+)
 
 
 def kind_of(module: str) -> Kind:

@@ -1,10 +1,12 @@
 """Rows of a weight and a scheme -> the arrays that MLX keeps of them.
 
-Knows MLX's packed formats. Rows are quantised independently, so that blocks of rows
+Knows MLX's packed formats. Groups are quantised independently, so that blocks of rows
 give the bits of the whole tensor. Knows no files, no keys and no recipes.
 
-nvfp4 is written without a scale for the whole tensor, as in the published files: mlx-lm
-reads one for expert layers only, mlx-vlm none at all.
+nvfp4 is written without a scale for the whole tensor, as in the published files. mlx-lm
+0.32.2 would read one, for expert layers only; mlx-vlm 0.7.10 and this library's loader
+read none. A group's own scale cannot go below 2**-9 then: numbers under 0.002 get
+coarse, groups under 0.005 become zero.
 """
 
 from __future__ import annotations
@@ -12,9 +14,19 @@ from __future__ import annotations
 import mlx.core as mx
 
 from .recipes import Scheme
+from .search import search_rows
 
 Suffix = str
 Shape = tuple[int, ...]
+
+# e4m3's largest scale times e2m1's largest number: MLX cuts off beyond it.
+_NVFP4_LARGEST = 448.0 * 6.0
+# A float is infinite or not a number where all bits of its exponent are set.
+_EXPONENTS: dict[mx.Dtype, tuple[mx.Dtype, int]] = {
+    mx.bfloat16: (mx.uint16, 0x7F80),
+    mx.float16: (mx.uint16, 0x7C00),
+    mx.float32: (mx.uint32, 0x7F800000),
+}
 
 
 def suffixes_of(scheme: Scheme) -> tuple[Suffix, ...]:
@@ -38,13 +50,10 @@ def packed_shapes(
             f"{columns} columns are no multiple of the group size {scheme.group_size}"
         )
     groups = (*rows, columns // scheme.group_size)
-    packed = (*rows, columns * scheme.bits // 32)
     scales = dtype if scheme.mode == "affine" else mx.uint8
-    kept: dict[Suffix, tuple[Shape, mx.Dtype]] = dict.fromkeys(
-        suffixes_of(scheme), (groups, scales)
-    )
-    kept["weight"] = (packed, mx.uint32)
-    return kept
+    arrays = dict.fromkeys(suffixes_of(scheme), (groups, scales))
+    arrays["weight"] = ((*rows, columns * scheme.bits // 32), mx.uint32)
+    return arrays
 
 
 def quantise_rows(
@@ -54,15 +63,52 @@ def quantise_rows(
     search: bool = False,
     dtype: mx.Dtype = mx.bfloat16,
 ) -> tuple[mx.array, ...]:
-    """Rows (n, columns) quantised, in the order of `suffixes_of`; evaluated.
+    """Rows (n, columns) of any float dtype, quantised; in the order of `suffixes_of`.
 
     Without `search` the result is `mx.quantize` of the rows in `dtype`, bit by bit.
-    With it affine rows get the scales and biases of `search.py`; other modes have
-    nothing to search for. Raises ValueError for rows that are not finite in `dtype`.
+    With it affine rows get the scales and biases of `search_rows`; the other modes have
+    none to look for and come out plain. The arrays are evaluated. Raises ValueError
+    that names what the rows hold and the format cannot: numbers not finite in `dtype`,
+    or too large a range.
     """
+    if rows.ndim != 2:
+        raise ValueError(f"rows have shape {rows.shape}, wanted (n, columns)")
     stored = rows.astype(dtype)
-    arrays = mx.quantize(
-        stored, group_size=scheme.group_size, bits=scheme.bits, mode=scheme.mode
-    )
-    mx.eval(*arrays)
+    _check(stored, scheme)
+    if search and scheme.mode == "affine":
+        arrays = search_rows(
+            rows, bits=scheme.bits, group_size=scheme.group_size, dtype=dtype
+        )
+    else:
+        arrays = mx.quantize(
+            stored, group_size=scheme.group_size, bits=scheme.bits, mode=scheme.mode
+        )
+        mx.eval(*arrays)
+    if scheme.mode == "affine" and not mx.isfinite(arrays[1]).all().item():
+        raise ValueError(f"a group with a range that {_name(dtype)} cannot hold")
     return tuple(arrays)
+
+
+def _check(stored: mx.array, scheme: Scheme) -> None:
+    if stored.shape[-1] % scheme.group_size:
+        raise ValueError(
+            f"{stored.shape[-1]} columns are no multiple of the group size "
+            f"{scheme.group_size}"
+        )
+    unsigned, exponent = _EXPONENTS[stored.dtype]
+    if (mx.max(stored.view(unsigned) & exponent) == exponent).item():
+        wrong = (~mx.isfinite(stored)).sum().item()
+        raise ValueError(
+            f"{wrong} numbers of {stored.size} that are not finite in "
+            f"{_name(stored.dtype)}"
+        )
+    if scheme.mode == "nvfp4":
+        largest = mx.max(mx.abs(stored))
+        if (largest > _NVFP4_LARGEST).item():
+            raise ValueError(
+                f"numbers up to {largest.item():g}, nvfp4 ends at {_NVFP4_LARGEST:g}"
+            )
+
+
+def _name(dtype: mx.Dtype) -> str:
+    return str(dtype).rpartition(".")[2]

@@ -13,9 +13,10 @@ error goes straight into the residual stream, is one step above gate and up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..model.weights import layer_of
 from .kinds import KINDS, NEVER_QUANTISED, Kind, kind_of
 
 Mode = Literal["affine", "mxfp4", "mxfp8", "nvfp4"]
@@ -76,10 +77,10 @@ class Raised:
     names: tuple[str, ...] = ("v_proj", "down_proj")
 
     def holds_for(self, module: str, num_hidden_layers: int) -> bool:
-        name = module.rpartition(".")[2]
-        if name not in self.names:
+        """Whether a module gets `bits`; what is in no decoder layer does not."""
+        layer = layer_of(module)
+        if layer is None or module.rpartition(".")[2] not in self.names:
             return False
-        layer = next(int(part) for part in module.split(".") if part.isdigit())
         eighth = num_hidden_layers // 8
         is_outer = layer < eighth or layer >= 7 * num_hidden_layers // 8
         return is_outer or (layer - eighth) % 3 == 2
@@ -97,7 +98,7 @@ class Recipe:
     table: Mapping[Kind, int]
     group_size: int = 64
     mode: Mode = "affine"
-    raised: Raised | None = field(default=None)
+    raised: Raised | None = None
 
     def __post_init__(self) -> None:
         for kind, bits in self.table.items():
@@ -130,9 +131,10 @@ class Recipe:
     def with_vision(self, bits: int | None) -> Recipe:
         """The same with the tower's linear layers at `bits`; None leaves them float."""
         table = {kind: b for kind, b in self.table.items() if kind != "vision"}
-        if bits is not None:
-            table["vision"] = bits
-        return replace(self, table=table)
+        if bits is None:
+            return replace(self, table=table)
+        summary = f"{self.summary}; vision at {bits} bits"
+        return replace(self, summary=summary, table={**table, "vision": bits})
 
     def with_group_size(self, group_size: int) -> Recipe:
         """The same with other groups; raises ValueError where the mode fixes them."""
@@ -163,9 +165,9 @@ def by_kind(
 
 def uniform(bits: int, *, group_size: int = 64) -> Recipe:
     """Everything in the decoder at `bits`, as mlx-community publishes GLM-4.5V."""
-    return Recipe(
-        f"{bits}bit", f"the whole decoder at {bits} bits", _all(bits)
-    ).with_group_size(group_size)
+    name = f"{bits}bit" if group_size == 64 else f"{bits}bit-g{group_size}"
+    summary = f"the whole decoder at {bits} bits in groups of {group_size}"
+    return Recipe(name, summary, _all(bits), group_size)
 
 
 def floating(mode: Mode) -> Recipe:
