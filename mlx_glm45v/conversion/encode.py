@@ -64,14 +64,15 @@ def _is_copy(plan: Plan, parameter: Parameter, span: Span) -> bool:
 def _cast(rows: mx.array, dtype: mx.Dtype, span: Span) -> mx.array:
     cast = rows.astype(dtype)
     if not mx.isfinite(cast).all().item():
-        raise _unfit(span, f"numbers that are not finite as {dtype}")
+        wrong = int((~mx.isfinite(cast)).sum().item())
+        raise _unfit(span, f"{wrong} numbers are not finite as {dtype}")
     return cast
 
 
 def _unfit(span: Span, what: str) -> CheckpointError:
     return CheckpointError(
-        f"{span.stored.data.file}: {span.name} holds {what}; the file is damaged, or "
-        "another --dtype has the range for it"
+        f"{span.stored.data.file}: {span.name}: {what}; the file is damaged, or takes a "
+        "--dtype with a wider range"
     )
 
 

@@ -26,19 +26,15 @@ def write_piece(
 
     A checksum is the CRC-32 of what the piece wrote into an array, one for each slot.
     """
-    checksums = [0] * len(piece.parameter.slots)
-    blocks = encoded_blocks(plan, piece.parameter, piece.span, reader, numbers=numbers)
-    for start, arrays in blocks:
-        for index, (slot, data) in enumerate(
-            zip(piece.parameter.slots, arrays, strict=True)
-        ):
-            row_bytes = slot.nbytes // piece.parameter.rows
-            writer.write(slot, (piece.span.first_row + start) * row_bytes, data)
+    parameter, span = piece.parameter, piece.span
+    checksums = [0] * len(parameter.slots)
+    row_bytes = [slot.nbytes // parameter.rows for slot in parameter.slots]
+    for start, arrays in encoded_blocks(plan, parameter, span, reader, numbers=numbers):
+        for index, data in enumerate(arrays):
+            offset = (span.first_row + start) * row_bytes[index]
+            writer.write(parameter.slots[index], offset, data)
             checksums[index] = zlib.crc32(data, checksums[index])
-        rows = start + len(arrays[0]) // (
-            piece.parameter.slots[0].nbytes // piece.parameter.rows
-        )
-        yield rows, checksums
+        yield start + len(arrays[0]) // row_bytes[0], checksums
 
 
 def is_intact(piece: Piece, writer: Writer, checksums: Sequence[int]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import mlx.core as mx
@@ -51,7 +52,7 @@ class Parameter:
     slots: tuple[Slot, ...]
     spans: tuple[Span, ...]
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Rows of all spans together."""
         return sum(span.rows for span in self.spans)
@@ -105,7 +106,7 @@ class Plan:
         """Bytes of all weight files."""
         return sum(file.size for file in self.files)
 
-    @property
+    @cached_property
     def bytes_to_read(self) -> int:
         """Bytes of the source that a whole run reads."""
         return sum(piece.span.nbytes for piece in self.pieces)
