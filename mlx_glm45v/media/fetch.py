@@ -47,7 +47,8 @@ def fetch(
     """The body behind `url`; `name` is what messages call it.
 
     `should_stop` is called about every 0.05 s from a watching thread, which also ends
-    the transfer when `limits.seconds` are over, however slowly the server drips.
+    the transfer when `limits.seconds` are over, however slowly the server drips; only
+    the look-up of the host's name is not bounded by them.
 
     Raises:
         MediaError: the server cannot be reached, refuses, redirects for ever or to

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from mlx_glm45v.errors import MediaError
 from mlx_glm45v.media.fetch import DEFAULT_LIMITS, FetchLimits, fetch
@@ -35,6 +35,8 @@ def source_name(source: Any) -> str:
         return _name_of_text(source)
     if isinstance(source, bytes | bytearray | memoryview):
         return f"data of {len(source):,} bytes"
+    if isinstance(source, ImageFile.ImageFile) and isinstance(source.filename, str):
+        return Path(source.filename).name or "picture"
     if isinstance(source, Image.Image):
         return f"picture of {source.width}x{source.height}"
     if isinstance(source, np.ndarray):

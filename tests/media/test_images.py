@@ -104,9 +104,10 @@ def test_heic_leaves_pillows_registry_alone() -> None:
     assert "HEIF" not in Image.OPEN
 
 
-def test_a_limit_of_pixels_is_kept() -> None:
+@pytest.mark.parametrize("kind", ["PNG", "HEIC"])
+def test_a_limit_of_pixels_is_kept(kind: str) -> None:
     with pytest.raises(MediaError, match=r"64x48 = 3,072 pixels, the limit is 3,000"):
-        load_image(FILES["PNG"], max_pixels=3000)
+        load_image(FILES[kind], max_pixels=3000)
 
 
 def test_importing_it_brings_no_video_no_pdf_and_no_mlx() -> None:

@@ -93,6 +93,18 @@ def test_an_embedded_srgb_profile_changes_no_pixel() -> None:
     assert np.array_equal(np.asarray(to_rgb(image)), levels)
 
 
+def test_a_profile_that_is_almost_srgb_changes_no_pixel() -> None:
+    exact = profile("sRGB")
+    place = int.from_bytes(exact[exact.index(b"rXYZ") :][4:8], "big") + 8
+    more_red = int.from_bytes(exact[place : place + 4], "big") + 150
+    image = Image.new("RGB", (2, 2), (201, 102, 53))
+    # Converted, its red would be 202.
+    image.info["icc_profile"] = (
+        exact[:place] + more_red.to_bytes(4, "big") + exact[place + 4 :]
+    )
+    assert one(to_rgb(image)) == (201, 102, 53)
+
+
 def test_another_colour_space_becomes_srgb() -> None:
     image = Image.new("RGB", (2, 2), (200, 40, 40))
     image.info["icc_profile"] = swapped_primaries()

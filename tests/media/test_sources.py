@@ -1,4 +1,5 @@
 import base64
+import os
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
@@ -65,6 +66,18 @@ def test_a_data_address_holds_its_bytes(url: str) -> None:
 
 def test_other_sources_are_not_fetched() -> None:
     assert fetched("a.png") == "a.png"
+
+
+def test_an_opened_picture_is_called_by_its_file(tmp_path: Path) -> None:
+    Image.new("L", (4, 3)).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as opened:
+        assert source_name(opened) == "a.png"
+
+
+def test_what_could_block_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(MediaError, match=r"pipe\.png is not a regular file"):
+        open_source(tmp_path / "pipe.png")
 
 
 def test_a_value_of_no_known_kind_is_refused() -> None:

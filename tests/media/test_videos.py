@@ -2,10 +2,12 @@ import io
 import tracemalloc
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from mlx_glm45v.errors import Cancelled, MediaError
@@ -156,9 +158,30 @@ def test_a_name_may_be_given(film: Callable[..., bytes]) -> None:
         probe(film("mp4")[:300], name="clip.mp4")
 
 
-def test_a_playlist_cannot_lead_to_other_files(tmp_path) -> None:
-    (tmp_path / "secret.ts").write_bytes(b"")
-    playlist = tmp_path / "list.mp4"
-    playlist.write_text("#EXTM3U\n#EXTINF:3,\nsecret.ts\n#EXT-X-ENDLIST\n")
+def test_a_script_called_mp4_cannot_lead_to_other_files(
+    film: Callable[..., bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "secret.mp4").write_bytes(film("mp4"))
+    script = tmp_path / "list.mp4"
+    script.write_text("ffconcat version 1.0\nfile secret.mp4\n")
     with pytest.raises(MediaError, match=r"list\.mp4 cannot be read as a video"):
-        probe(playlist)
+        probe(script)
+
+
+def test_the_cover_of_a_song_is_no_film() -> None:
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        picture = np.zeros((48, 64, 3), np.uint8)
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(cover.encode())
+        silence = np.zeros((1, 16000), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    with pytest.raises(MediaError, match="no picture track"):
+        probe(file.getvalue())
