@@ -87,6 +87,16 @@ def test_memory_does_not_grow_with_the_square_of_all_pictures(
     assert peak_of(lambda: tower(patches, [(1, 8, 8)] * 64)) < 48 * MIB
 
 
+def test_batches_run_one_after_the_other(
+    tower: Glm4vMoeVisionModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left to itself the evaluation begins many before it ends one (6.5 MiB here)."""
+    monkeypatch.setattr(vision, "PATCHES_AT_ONCE", 256)
+    patches = pixels(32 * 256)
+    mx.eval(patches, tower.parameters())
+    assert peak_of(lambda: tower(patches, [(1, 16, 16)] * 32)) < 4 * MIB
+
+
 def test_block_norms_have_the_configs_eps() -> None:
     small = Glm4vMoeVisionModel(config(rms_norm_eps=0.5))
     norms = [small.post_conv_layernorm, small.post_layernorm]
