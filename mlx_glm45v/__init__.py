@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .generation.grounding import Box
     from .generation.sampling import SamplingOptions
     from .loading import load, load_model
+    from .memory import Footprint, check_fits, estimate_footprint
     from .messages import (
         DocumentPart,
         ImagePart,
@@ -73,6 +74,7 @@ _NAMES_BY_MODULE = {
     "generation.grounding": ("Box",),
     "generation.sampling": ("SamplingOptions",),
     "loading": ("load", "load_model"),
+    "memory": ("Footprint", "check_fits", "estimate_footprint"),
     "messages": (
         "DocumentPart",
         "ImagePart",
@@ -103,6 +105,7 @@ __all__ = [
     "DownloadError",
     "Event",
     "Finished",
+    "Footprint",
     "Glm4vMoeConfig",
     "Glm4vMoeForConditionalGeneration",
     "Glm4vMoeModel",
@@ -126,6 +129,8 @@ __all__ = [
     "ToolCall",
     "Usage",
     "VideoPart",
+    "check_fits",
+    "estimate_footprint",
     "load",
     "load_model",
     "resolve",

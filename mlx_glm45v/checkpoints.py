@@ -112,6 +112,12 @@ def find_folder(
     )
 
 
+def is_repo_id(name: str) -> bool:
+    """Whether a name has to be looked for on the Hub, for nothing here is called so."""
+    local = name == DEMO or Path(name).expanduser().exists()
+    return not local and _REPO_ID.fullmatch(name) is not None
+
+
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read config and headers of a folder; warnings are logged as well as kept.
 
@@ -136,7 +142,11 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a folder, checked to describe the model this library runs."""
-    path = folder / "config.json"
+    return read_config_file(folder / "config.json")
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The same from a file of any name. Raises `CheckpointError`."""
     try:
         config = json.loads(path.read_bytes())
     except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_glm45v.cli.arguments import default_question, media_part, parse
-from mlx_glm45v.errors import Glm45vError
+from mlx_glm45v.errors import Glm45vError, NotEnoughMemory
 from mlx_glm45v.messages import Message, Part, TextPart
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def _report(error: Exception) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     line = " ".join(str(error).split())
+    if isinstance(error, NotEnoughMemory):
+        line = str(error)  # the sum is a table
     if not isinstance(error, Glm45vError | ValueError):
         line = (
             f"unexpected {type(error).__name__}: {line} "
@@ -112,7 +114,9 @@ def _session(arguments: Namespace, terminal: Terminal) -> ChatSession:
             "Using the demo, a tiny GLM-4.5V that knows coloured shapes. "
             "Name another with --model, such as mlx-community/GLM-4.5V-4bit."
         )
-    model, processor = load(arguments.model, progress=terminal.loading)
+    model, processor = load(
+        arguments.model, force=arguments.force, progress=terminal.loading
+    )
     return ChatSession(
         model,
         processor,

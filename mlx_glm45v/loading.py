@@ -1,14 +1,15 @@
 """From a checkpoint to a model with its weights, and to the processor beside it.
 
 Knows the order of the steps: headers, config, empty model (quantised where the files
-are), comparison of names and shapes (`matching`), and only then the weights
-(`reading`).
+are), comparison of names and shapes (`matching`), whether they fit the machine
+(`memory`), and only then the weights (`reading`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .checkpoints import (
 from .config import Glm4vMoeConfig
 from .errors import CheckpointError
 from .matching import FLOATS, Expected, Match, match
+from .memory import check_loads, weight_bytes, weight_bytes_of_files
 from .model.glm4v_moe import Glm4vMoeForConditionalGeneration
 from .processing.processor import Processor
 from .progress import ProgressCallback, ShouldStop
@@ -43,25 +45,32 @@ def load(
     *,
     revision: str | None = None,
     dtype: mx.Dtype | None = None,
+    force: bool = False,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[Glm4vMoeForConditionalGeneration, Processor]:
     """Load a model and its processor from a folder, a repository id or `"demo"`.
 
     A repository is fetched first. `progress` gets bytes fetched, then bytes loaded;
-    `should_stop` ends either. Raises `CheckpointError`, `DownloadError` or `Cancelled`.
+    `should_stop` ends either. What this machine has no memory for is refused before it
+    is fetched, unless `force` is set. Raises `CheckpointError`, `DownloadError`,
+    `NotEnoughMemory` or `Cancelled`.
     """
     folder = find_folder(
         path_or_repo,
         revision=revision,
-        check=_check_config,
+        check=partial(_check_config, dtype=dtype, force=force),
         progress=progress,
         should_stop=should_stop,
     )
     checkpoint = read_checkpoint(folder)
     processor = Processor.from_folder(folder)
     model = load_model(
-        checkpoint, dtype=dtype, progress=progress, should_stop=should_stop
+        checkpoint,
+        dtype=dtype,
+        force=force,
+        progress=progress,
+        should_stop=should_stop,
     )
     return model, processor
 
@@ -70,6 +79,7 @@ def load_model(
     path: str | Path | Checkpoint,
     *,
     dtype: mx.Dtype | None = None,
+    force: bool = False,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Glm4vMoeForConditionalGeneration:
@@ -80,13 +90,18 @@ def load_model(
     kernels are slow or wrong, elsewhere the dtype in which the final norm is stored.
     The router's weight and correction bias are float32 always. `progress` gets bytes
     read. Raises `CheckpointError` when a tensor is missing, surplus or misshapen, or
-    for a quantisation that is not MLX's; `Cancelled` after `should_stop`.
+    for a quantisation that is not MLX's; `NotEnoughMemory`, before any weight is read,
+    for what this machine has no room for with a short context and one picture, unless
+    `force` is set; `Cancelled` after `should_stop`.
     """
     if isinstance(path, Checkpoint):
         checkpoint = path
     else:
         folder = find_folder(
-            path, check=_check_config, progress=progress, should_stop=should_stop
+            path,
+            check=partial(_check_config, dtype=dtype, force=force),
+            progress=progress,
+            should_stop=should_stop,
         )
         checkpoint = read_checkpoint(folder)
     _refuse_foreign_quantization(checkpoint.folder, checkpoint.quant_method)
@@ -106,9 +121,19 @@ def load_model(
             len(matched.dropped),
             listed(matched.dropped, limit=3),
         )
+    dtype = dtype or _default_dtype(matched)
+    if not force:
+        check_loads(
+            model.config,
+            weights=weight_bytes_of_files(
+                checkpoint, model.config, float_bytes=dtype.size
+            ),
+            float_bytes=dtype.size,
+            name=str(checkpoint.folder),
+        )
     weights = read_weights(
         matched,
-        dtype=dtype or _default_dtype(matched),
+        dtype=dtype,
         progress=progress,
         should_stop=should_stop,
     )
@@ -118,19 +143,35 @@ def load_model(
 
 
 def _empty_model(checkpoint: Checkpoint) -> Glm4vMoeForConditionalGeneration:
+    path = checkpoint.folder / "config.json"
+    return Glm4vMoeForConditionalGeneration(_config_of(checkpoint.config, path))
+
+
+def _config_of(raw: Mapping[str, Any], path: Path) -> Glm4vMoeConfig:
+    """A config.json's content, checked as a whole."""
     try:
-        config = Glm4vMoeConfig.from_dict(checkpoint.config)
-        return Glm4vMoeForConditionalGeneration(config)
+        config = Glm4vMoeConfig.from_dict(raw)
+        config.validate()
     except CheckpointError as error:
-        path = checkpoint.folder / "config.json"
         raise CheckpointError(f"{path}: {error}") from error
+    return config
 
 
-def _check_config(folder: Path) -> None:
+def _check_config(folder: Path, *, dtype: mx.Dtype | None, force: bool) -> None:
     """Refuse what could not be loaded before its weights are fetched."""
-    config = read_config(folder)
-    _, quant_method = quantization_of(config, folder / "config.json")
+    path = folder / "config.json"
+    raw = read_config(folder)
+    table, quant_method = quantization_of(raw, path)
     _refuse_foreign_quantization(folder, quant_method)
+    if force:
+        return
+    config = _config_of(raw, path)
+    dtype = dtype or (mx.float32 if _on_cpu() else mx.bfloat16)
+    try:
+        nbytes = weight_bytes(config, table, float_bytes=dtype.size)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    check_loads(config, weights=nbytes, float_bytes=dtype.size, name=str(folder))
 
 
 def _refuse_foreign_quantization(folder: Path, quant_method: str | None) -> None:
@@ -197,8 +238,12 @@ def _expected(array: mx.array) -> Expected:
     return Expected(array.shape, frozenset({stored}) if stored else FLOATS)
 
 
+def _on_cpu() -> bool:
+    return mx.default_device() == mx.Device(mx.cpu)
+
+
 def _default_dtype(matched: Match) -> mx.Dtype:
-    if mx.default_device() == mx.Device(mx.cpu):
+    if _on_cpu():
         return mx.float32
     stored = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}
     return stored[matched.sources["language_model.model.norm.weight"][0].info.dtype]

@@ -46,7 +46,17 @@ ROOMS = {
     "checkpoints": room({*VALUES, "safetensors_header", "shards", "hub"}),
     "matching": room({*FILES, "model.weights"}),
     "reading": room({*FILES, "matching", "model.weights"}, {"mlx"}),
-    "memory": room(FILES, {"mlx"}),
+    # What the converter knows of shapes and recipes without opening anything.
+    "memory": room(
+        {
+            *FILES,
+            "model.weights",
+            "conversion.kinds",
+            "conversion.recipes",
+            "conversion.shapes",
+        },
+        {"mlx"},
+    ),
     "media": room({"errors", "messages"}, PIXELS),
     "processing": room(
         {"errors", "messages", "media"}, {"numpy", "PIL", "tokenizers", "jinja2"}

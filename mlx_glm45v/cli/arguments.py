@@ -58,6 +58,11 @@ def build_parser() -> argparse.ArgumentParser:
         default="demo",
         help="a checkpoint's folder, a Hugging Face repo id, or 'demo' (default)",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="load the model even where this machine lacks the memory for it",
+    )
     _add_media(parser)
     _add_generation(parser)
     _add_output(parser)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -29,6 +30,50 @@ from .listing import NEEDED, list_files
 from .transfer import RETRY_WAITS, is_transient
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A repository without its weights: its small files in `folder`, and how many bytes
+    its weight files have."""
+
+    folder: Path
+    weight_bytes: int
+
+
+def preview(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    cache_dir: Path | None = None,
+    should_stop: ShouldStop | None = None,
+    retry_waits: Sequence[float] = RETRY_WAITS,
+) -> Preview:
+    """Fetch a repository's configs and the sizes of its weights, not the weights.
+
+    Sizes are the Hub's listing's. Without a connection, the revision fetched last is
+    used. Raises as `download` does.
+    """
+    cache = Path(cache_dir or constants.HF_HUB_CACHE)
+    _check_repo_id(repo_id)
+    try:
+        listing = list_files(
+            repo_id, revision=revision, should_stop=should_stop, retry_waits=retry_waits
+        )
+        repository = CachedCommit(cache, repo_id, listing.commit)
+        configs = listing.named(weights=False)
+        repository.fetch(
+            configs, progress=None, should_stop=should_stop, retry_waits=retry_waits
+        )
+        repository.link(configs)
+    except (httpx2.TransportError, OSError) as error:
+        offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
+        if offline and (folder := _cached(repo_id, revision, cache)):
+            files = folder.glob("*.safetensors")
+            return Preview(folder, sum(file.stat().st_size for file in files))
+        raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
+    weights = listing.named(weights=True).values()
+    return Preview(repository.snapshot, sum(remote.size for remote in weights))
 
 
 def download(

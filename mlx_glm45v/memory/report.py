@@ -1,0 +1,131 @@
+"""A footprint as a table for people and as values for programs.
+
+Knows words and units. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from .footprint import Footprint
+from .machine import GIB, Machine
+from .request import Request
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a machine makes of a footprint.
+
+    `fits` is "raised" where only a limit raised by hand would do. `largest_context` is
+    in tokens, with the same media and the machine's usual limit; 0 where none fits.
+    """
+
+    machine: Machine
+    fits: Literal["yes", "raised", "no"]
+    largest_context: int
+
+
+def gigabytes(nbytes: int) -> str:
+    """`61.9 GB`, decimal; `37.2 MB` and `9.6 kB` below a tenth of the next unit."""
+    if nbytes < 100_000:
+        return f"{nbytes / 1e3:,.1f} kB"
+    if nbytes < 100_000_000:
+        return f"{nbytes / 1e6:,.1f} MB"
+    return f"{nbytes / 1e9:,.1f} GB"
+
+
+def described(request: Request) -> str:
+    """`a context of 8,192 tokens, 1 picture and 10 s of video`."""
+    parts = [f"a context of {request.context:,} tokens"]
+    if request.images:
+        plural = "s" if request.images > 1 else ""
+        parts.append(f"{request.images} picture{plural}")
+    if request.video_seconds:
+        parts.append(f"{request.video_seconds:g} s of video")
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def table(footprint: Footprint) -> list[str]:
+    """The sum, a line for each part."""
+    request = footprint.request
+    media = f"{request.media_tokens:,} tokens"
+    step = min(request.prefill_step_size, request.context)
+    kv = "" if request.kv_bits is None else f" at {request.kv_bits} bits"
+    rows = [
+        ("weights", footprint.weights, ""),
+        ("context", footprint.kv, f"keys and values, {request.context:,} tokens{kv}"),
+    ]
+    if request.media_tokens:
+        rows.append(("vision features", footprint.vision_features, media))
+    if footprint.vision_workspace > footprint.activations:
+        rows.append(("vision workspace", footprint.workspace, "at most"))
+    else:
+        rows.append(("activations", footprint.workspace, f"{step:,} tokens at a time"))
+    rows.append(("reserve", footprint.reserve, "the process and spare buffers"))
+    rows.append(("total", footprint.total, ""))
+    return [
+        f"  {name:<17}{gigabytes(size):>9}  {note}".rstrip()
+        for name, size, note in rows
+    ]
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
+    """A line for each machine: its memory, its limit, what fits."""
+    return [
+        f"  {item.machine.memory // GIB:>4} GB  "
+        f"{gigabytes(item.machine.limit):>8} for the GPU  {_words(item)}"
+        for item in verdicts
+    ]
+
+
+def verdict_line(verdict: Verdict, footprint: Footprint) -> str:
+    """`this machine ...: it fits`, with the numbers compared."""
+    machine = verdict.machine
+    return (
+        f"{machine.name} offers {gigabytes(machine.limit)} ({machine.limit_name}) of "
+        f"{gigabytes(footprint.total)} needed with {footprint.backend.name}: "
+        f"{_words(verdict)}"
+    )
+
+
+def _words(verdict: Verdict) -> str:
+    most = verdict.largest_context
+    or_less = f", or with a context of {most:,} tokens" if most else ""
+    match verdict.fits:
+        case "yes":
+            return f"fits, with a context of up to {most:,} tokens"
+        case "raised":
+            return f"only with iogpu.wired_limit_mb raised{or_less}"
+        case "no":
+            return f"does not fit{or_less}"
+
+
+def footprint_as_dict(footprint: Footprint) -> dict[str, object]:
+    """Plain values for JSON, sizes in bytes, with the request they are for."""
+    sizes = {
+        name: getattr(footprint, name)
+        for name in (
+            *("weights", "kv", "vision_features", "vision_workspace"),
+            *("activations", "reserve", "total"),
+        )
+    }
+    return {
+        "backend": footprint.backend.name,
+        **sizes,
+        "request": asdict(footprint.request),
+    }
+
+
+def verdict_as_dict(verdict: Verdict) -> dict[str, object]:
+    """Plain values for JSON, sizes in bytes."""
+    machine = verdict.machine
+    return {
+        "machine": machine.name,
+        "memory": machine.memory,
+        "limit": machine.limit,
+        "limit_name": machine.limit_name,
+        "fits": verdict.fits,
+        "largest_context": verdict.largest_context,
+    }

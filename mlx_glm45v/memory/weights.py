@@ -1,0 +1,117 @@
+"""How many bytes the weights take once loaded: from headers, or from a config alone.
+
+Knows MLX's quantised formats and which parameters stay plain floats. Reads no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any
+
+from ..checkpoints import Checkpoint
+from ..config import Glm4vMoeConfig
+from ..conversion.kinds import NEVER_QUANTISED, kind_of
+from ..conversion.recipes import Recipe, Scheme
+from ..conversion.shapes import Shape, parameter_shapes
+from ..model.weights import keeps_float32, layer_of, module_of, targets
+
+_FLOATS = {"F32", "F16", "BF16"}
+_FLOAT32 = 4
+
+SchemeOf = Callable[[str, Shape], Scheme | None]
+
+
+def weight_bytes(
+    config: Glm4vMoeConfig,
+    quantization: Mapping[str, Any] | None,
+    *,
+    float_bytes: int = 2,
+) -> int:
+    """Bytes of all parameters as MLX's table says they are; None is plain floats.
+
+    A quantised matrix takes numbers * bits / 8, and for each group a scale and a bias
+    in floats (affine) or one byte of scale (mxfp4, mxfp8, nvfp4). The table's own
+    values hold for every matrix of the decoder whose rows are whole groups; entries
+    under a module's key go before, False is plain. The router is float32, the vision
+    tower plain unless the table names its modules. Raises ValueError for values that
+    MLX does not have.
+    """
+    table = quantization or {}
+
+    def scheme_of(module: str, shape: Shape) -> Scheme | None:
+        scheme = _listed_scheme(module, table)
+        return None if scheme is None or shape[-1] % scheme.group_size else scheme
+
+    return _add_up(config, scheme_of, float_bytes)
+
+
+def recipe_bytes(
+    config: Glm4vMoeConfig, recipe: Recipe, *, float_bytes: int = 2
+) -> int:
+    """Bytes of all parameters as a recipe of the converter would leave them."""
+    layers = config.text_config.num_hidden_layers
+
+    def scheme_of(module: str, shape: Shape) -> Scheme | None:
+        return recipe.scheme_for(module, shape, num_hidden_layers=layers)
+
+    return _add_up(config, scheme_of, float_bytes)
+
+
+def weight_bytes_of_files(
+    checkpoint: Checkpoint, config: Glm4vMoeConfig, *, float_bytes: int = 2
+) -> int:
+    """Bytes of a folder's weights as loading leaves them in memory.
+
+    Floats are counted at `float_bytes`, the router's at 4, packed integers as they are
+    stored; what loading leaves out (layers beyond the config's number, the head of tied
+    embeddings) is left out here.
+    """
+    total = 0
+    layers = config.text_config.num_hidden_layers
+    for name, info in checkpoint.tensors.items():
+        parts = targets(name, layout=checkpoint.format)
+        if not parts or (layer_of(parts[0].key) or 0) >= layers:
+            continue
+        key = parts[0].key
+        if config.tie_word_embeddings and key.startswith("language_model.lm_head."):
+            continue
+        if info.dtype in _FLOATS:
+            total += prod(info.shape) * _bytes_of_float(key, float_bytes)
+        else:
+            total += info.nbytes
+    return total
+
+
+def _add_up(config: Glm4vMoeConfig, scheme_of: SchemeOf, float_bytes: int) -> int:
+    total = 0
+    for key, shape in parameter_shapes(config).items():
+        numbers = prod(shape)
+        module = module_of(key)
+        scheme = scheme_of(module, shape) if key.endswith(".weight") else None
+        if scheme is None:
+            total += numbers * _bytes_of_float(key, float_bytes)
+        else:
+            group = 2 * float_bytes if scheme.mode == "affine" else 1
+            total += numbers * scheme.bits // 8 + numbers // scheme.group_size * group
+    return total
+
+
+def _listed_scheme(module: str, table: Mapping[str, Any]) -> Scheme | None:
+    """What MLX's table says of a module, None when it stays as it is."""
+    kind = kind_of(module)
+    entry = table.get(module, kind != "vision")
+    if not table or entry is False or kind in NEVER_QUANTISED:
+        return None
+    values = entry if isinstance(entry, Mapping) else table
+    bits, group_size = values.get("bits"), values.get("group_size")
+    if type(bits) is not int or type(group_size) is not int:
+        raise ValueError(
+            f"the quantization of {module} needs bits and group_size, it has "
+            f"{dict(values)!r}"
+        )
+    return Scheme(bits, group_size, values.get("mode", "affine"))
+
+
+def _bytes_of_float(key: str, float_bytes: int) -> int:
+    return _FLOAT32 if keeps_float32(key) else float_bytes
