@@ -90,10 +90,10 @@ def quantise_rows(
 
 
 def _check(stored: mx.array, scheme: Scheme) -> None:
-    if stored.shape[-1] % scheme.group_size:
+    if stored.shape[-1] % scheme.columns_together:
         raise ValueError(
-            f"{stored.shape[-1]} columns are no multiple of the group size "
-            f"{scheme.group_size}"
+            f"{stored.shape[-1]} columns are no multiple of the "
+            f"{scheme.columns_together} that {scheme.mode} packs together"
         )
     unsigned, exponent = _EXPONENTS[stored.dtype]
     if (mx.max(stored.view(unsigned) & exponent) == exponent).item():

@@ -60,6 +60,11 @@ class Scheme:
                 f"{self.bits} and {self.group_size}"
             )
 
+    @property
+    def columns_together(self) -> int:
+        """Rows are multiples of this: the group, but MLX packs two groups of nvfp4."""
+        return max(self.group_size, 32)
+
     def entry(self) -> dict[str, int | str]:
         """What config.json says of it under `quantization`."""
         return {"group_size": self.group_size, "bits": self.bits, "mode": self.mode}
@@ -122,10 +127,12 @@ class Recipe:
             return None
         if self.raised and self.raised.holds_for(module, num_hidden_layers):
             bits = self.raised.bits
-        groups = GROUP_SIZES if self.mode == "affine" else (self.group_size,)
-        for group_size in groups:
-            if group_size <= self.group_size and shape[-1] % group_size == 0:
-                return Scheme(bits, group_size, self.mode)
+        sizes = GROUP_SIZES if self.mode == "affine" else (self.group_size,)
+        for group_size in sizes:
+            scheme = Scheme(bits, group_size, self.mode)
+            fits = shape[-1] % scheme.columns_together == 0
+            if group_size <= self.group_size and fits:
+                return scheme
         return None
 
     def with_vision(self, bits: int | None) -> Recipe:
