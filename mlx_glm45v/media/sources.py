@@ -24,6 +24,17 @@ from mlx_glm45v.errors import MediaError
 from mlx_glm45v.media.fetch import DEFAULT_LIMITS, FetchLimits, fetch
 
 
+class Fetched(bytes):
+    """The body behind an address, which still goes by the name of it."""
+
+    name: str
+
+    def __new__(cls, body: bytes, name: str) -> Fetched:
+        fetched = super().__new__(cls, body)
+        fetched.name = name
+        return fetched
+
+
 def source_name(source: Any) -> str:
     """What messages call a source: a file's name, an address, or a kind of value.
 
@@ -33,6 +44,8 @@ def source_name(source: Any) -> str:
         return source.name or str(source)
     if isinstance(source, str):
         return _name_of_text(source)
+    if isinstance(source, Fetched):
+        return source.name
     if isinstance(source, bytes | bytearray | memoryview):
         return f"data of {len(source):,} bytes"
     if isinstance(source, ImageFile.ImageFile) and isinstance(source.filename, str):
@@ -96,7 +109,7 @@ def fetched(
     """
     name = source_name(source)
     if isinstance(source, str) and source.startswith("data:"):
-        return _decode_data_url(source, name=name)
+        return Fetched(_decode_data_url(source, name=name), name)
     if not isinstance(source, str) or "://" not in source:
         return source
     if not source.lower().startswith(("http://", "https://")):
@@ -104,7 +117,8 @@ def fetched(
             f"{name}: only http://, https:// and data: addresses are read. "
             "Give a file's path instead"
         )
-    return fetch(source, name=name, limits=limits, should_stop=should_stop)
+    body = fetch(source, name=name, limits=limits, should_stop=should_stop)
+    return Fetched(body, name)
 
 
 def _filled(body: bytes, name: str) -> BinaryIO:

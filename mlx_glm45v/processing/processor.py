@@ -6,53 +6,34 @@ opens files only through `media`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL.Image import Image
 
-from mlx_glm45v.errors import Cancelled, CheckpointError, MediaError
-from mlx_glm45v.media.images import load_image, source_name
-from mlx_glm45v.messages import (
-    DocumentPart,
-    ImagePart,
-    Message,
-    Part,
-    TextPart,
-    VideoPart,
-)
+from mlx_glm45v.errors import MediaError
+from mlx_glm45v.messages import Message, Part, VideoPart
 from mlx_glm45v.processing.chat_template import ChatTemplate, unfence
+from mlx_glm45v.processing.checkpoint_files import (
+    MediaTokens,
+    media_configs,
+    media_tokens,
+    read_json,
+)
 from mlx_glm45v.processing.image_processor import ImageProcessor, Patches
+from mlx_glm45v.processing.media_reader import (
+    MediaReader,
+    Medium,
+    media_parts,
+    name_of,
+    with_documents_fetched,
+    with_pages_as_images,
+)
 from mlx_glm45v.processing.positions import PlaceholderRun, rope_positions
-from mlx_glm45v.processing.prompt import MediaItem, MediaKind, MediaSpan, Prompt
+from mlx_glm45v.processing.prompt import MediaSpan, Prompt
 from mlx_glm45v.processing.tokenizer import Tokenizer
 from mlx_glm45v.processing.video_processor import VideoProcessor
-
-
-@dataclass(frozen=True)
-class MediaTokens:
-    """Ids that stand for media in a prompt, from the checkpoint's config and names."""
-
-    image: int
-    video: int
-    begin_of_image: int
-    end_of_image: int
-    assistant: int
-    begin_of_thinking: int | None
-    end_of_thinking: int | None
-
-
-@dataclass(frozen=True)
-class _Medium:
-    """One picture or video with its patches, on its way into the token ids."""
-
-    item: MediaItem
-    frames: tuple[Patches, ...]
-    time_texts: tuple[str, ...] | None  # None for a still picture
 
 
 class Processor:
@@ -86,17 +67,17 @@ class Processor:
             CheckpointError: a file is missing or not understood.
         """
         folder = Path(folder)
-        config = _read_json(folder / "config.json")
+        config = read_json(folder / "config.json")
         tokenizer = Tokenizer.from_folder(folder)
-        images, videos = _media_configs(folder)
+        images, videos = media_configs(folder)
         generation = folder / "generation_config.json"
         return cls(
             tokenizer=tokenizer,
             template=ChatTemplate.from_folder(folder),
             image_processor=ImageProcessor.from_dict(images),
             video_processor=VideoProcessor.from_dict(videos),
-            tokens=_media_tokens(config, tokenizer, folder),
-            generation_config=_read_json(generation) if generation.is_file() else {},
+            tokens=media_tokens(config, tokenizer, folder),
+            generation_config=read_json(generation) if generation.is_file() else {},
         )
 
     def prompt(
@@ -150,7 +131,8 @@ class Processor:
         """
         if not messages:
             raise ValueError("a prompt needs at least one message")
-        shown = [_with_pages_as_images(message) for message in messages]
+        messages = [with_documents_fetched(each, should_stop) for each in messages]
+        shown = [with_pages_as_images(each, should_stop) for each in messages]
         text = self.template.render(
             shown,
             tools=tools,
@@ -158,11 +140,12 @@ class Processor:
             continue_final_message=continue_final_message,
         )
         template_ids = self._encode(text)
-        # Before any file is read: a template that drops pictures fails at once.
-        places = _media_parts(shown)
+        # Before any picture is read: a template that drops one fails at once.
+        places = media_parts(shown)
         self._check_placeholders(template_ids, places)
+        reader = MediaReader(self.image_processor, self.video_processor)
         media = []
-        for medium in self._read(_media_parts(messages), should_stop):
+        for medium in reader.read(media_parts(messages), should_stop=should_stop):
             media.append(medium)
             yield len(media), len(places)
         return self._assemble(template_ids, media)
@@ -194,64 +177,12 @@ class Processor:
             len(parts) - 1,
         )
         raise MediaError(
-            f"{_name(parts[lost])} (number {lost + 1} of {len(parts)}) did not reach "
+            f"{name_of(parts[lost])} (number {lost + 1} of {len(parts)}) did not reach "
             f"the prompt: the checkpoint's chat template made {len(found)} places for "
             "media. Put it into a user message, or fetch the template again"
         )
 
-    def _read(
-        self, parts: Sequence[Part], should_stop: Callable[[], bool] | None
-    ) -> Iterator[_Medium]:
-        for part in parts:
-            if should_stop is not None and should_stop():
-                raise Cancelled("stopped while reading pictures")
-            match part:
-                case ImagePart():
-                    image = load_image(part.source)
-                    yield self._still(image, "image", _name(part), part.max_pixels)
-                case VideoPart():
-                    yield self._video(part, should_stop)
-                case DocumentPart():
-                    yield from self._pages(part, should_stop)
-
-    def _still(
-        self, image: Image, kind: MediaKind, name: str, max_pixels: int | None
-    ) -> _Medium:
-        patches = self.image_processor(image, max_pixels=max_pixels)
-        return _Medium(MediaItem(kind, name, *image.size), (patches,), None)
-
-    def _video(
-        self, part: VideoPart, should_stop: Callable[[], bool] | None
-    ) -> _Medium:
-        video = self.video_processor(
-            part.source,
-            times=part.times,
-            fps=part.fps,
-            max_pixels=part.max_pixels,
-            should_stop=should_stop,
-        )
-        return _Medium(
-            MediaItem("video", _name(part), video.width, video.height),
-            video.pairs,
-            tuple(self.video_processor.time_text(second) for second in video.seconds),
-        )
-
-    def _pages(
-        self, part: DocumentPart, should_stop: Callable[[], bool] | None
-    ) -> Iterator[_Medium]:
-        from mlx_glm45v.media.documents import read_pages
-
-        pages = read_pages(
-            part.source, pages=part.pages, dpi=part.dpi, should_stop=should_stop
-        )
-        for number, image in enumerate(pages, start=1):
-            page = part.pages[number - 1] if part.pages else number
-            name = f"{_name(part)}, page {page}"
-            yield self._still(image, "page", name, part.max_pixels)
-
-    def _assemble(
-        self, template_ids: Sequence[int], media: Sequence[_Medium]
-    ) -> Prompt:
+    def _assemble(self, template_ids: Sequence[int], media: Sequence[Medium]) -> Prompt:
         ids: list[int] = []
         spans: list[MediaSpan] = []
         waiting = iter(enumerate(media))
@@ -308,93 +239,3 @@ class Processor:
             if token in (self.tokens.end_of_thinking, self.tokens.assistant):
                 return False
         return False
-
-
-def _media_parts(messages: Sequence[Message]) -> list[Part]:
-    return [
-        part
-        for message in messages
-        for part in message.parts
-        if not isinstance(part, TextPart)
-    ]
-
-
-def _with_pages_as_images(message: Message) -> Message:
-    """The message as a template sees it: a document is a row of pictures."""
-    if not any(isinstance(part, DocumentPart) for part in message.parts):
-        return message
-    from mlx_glm45v.media.documents import page_count
-
-    parts: list[Part] = []
-    for part in message.parts:
-        if isinstance(part, DocumentPart):
-            count = len(part.pages) if part.pages else page_count(part.source)
-            parts.extend([ImagePart(part.source)] * count)
-        else:
-            parts.append(part)
-    return replace(message, parts=parts)
-
-
-def _name(part: Part) -> str:
-    return "" if isinstance(part, TextPart) else source_name(part.source)
-
-
-def _media_tokens(
-    config: Mapping[str, Any], tokenizer: Tokenizer, folder: Path
-) -> MediaTokens:
-    def named(token: str) -> int:
-        found = tokenizer.id_of(token)
-        if found is None:
-            raise CheckpointError(
-                f"{folder / 'tokenizer.json'} has no token {token}; it belongs to "
-                "another model"
-            )
-        return found
-
-    def configured(key: str, token: str) -> int:
-        value = config.get(key)
-        return value if isinstance(value, int) else named(token)
-
-    return MediaTokens(
-        image=configured("image_token_id", "<|image|>"),
-        video=configured("video_token_id", "<|video|>"),
-        begin_of_image=configured("image_start_token_id", "<|begin_of_image|>"),
-        end_of_image=configured("image_end_token_id", "<|end_of_image|>"),
-        assistant=named("<|assistant|>"),
-        begin_of_thinking=tokenizer.id_of("<think>"),
-        end_of_thinking=tokenizer.id_of("</think>"),
-    )
-
-
-def _media_configs(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The picture and the video processor's tables, from old or new files."""
-    joint = folder / "processor_config.json"
-    nested = _read_json(joint) if joint.is_file() else {}
-    images = nested.get("image_processor")
-    if images is None:
-        images = _read_json(folder / "preprocessor_config.json")
-    videos = nested.get("video_processor")
-    own = folder / "video_preprocessor_config.json"
-    if videos is None:
-        # Older checkpoints have no table of their own: the class of the picture
-        # processor tells the family, whose video rule applies.
-        videos = _read_json(own) if own.is_file() else _without_budget(images)
-    return images, videos
-
-
-def _without_budget(images: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in images.items() if key != "size"}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path} is missing; fetch the checkpoint's files again"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} holds no table")
-    return value

@@ -1,3 +1,4 @@
+import base64
 import json
 import shutil
 
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mlx_glm45v.errors import Cancelled, CheckpointError, MediaError
-from mlx_glm45v.messages import ImagePart, Message, TextPart, VideoPart
+from mlx_glm45v.messages import DocumentPart, ImagePart, Message, TextPart, VideoPart
 from mlx_glm45v.processing.chat_template import ChatTemplate
 from mlx_glm45v.processing.processor import Processor
 
@@ -73,6 +74,51 @@ def test_different_pictures_of_one_size_differ_only_in_their_digest(demo_process
     )
     assert first.token_ids.tolist() == second.token_ids.tolist()
     assert first.spans[0].digest != second.spans[0].digest
+
+
+def document(folder, pages=3):
+    """A PDF whose pages grow wider one after the other."""
+    first, *rest = (picture(120 + 40 * page, 120, page) for page in range(pages))
+    path = folder / "report.pdf"
+    first.save(path, save_all=True, append_images=rest)
+    return path
+
+
+def test_a_documents_pages_are_pictures_in_order(demo_processor, tmp_path):
+    message = user("A", DocumentPart(document(tmp_path)), "B", ImagePart(picture()))
+    prompt = demo_processor.prompt([message])
+    assert [item.kind for item in prompt.items] == ["page"] * 3 + ["image"]
+    assert [item.name for item in prompt.items[:3]] == [
+        "report.pdf, page 1",
+        "report.pdf, page 2",
+        "report.pdf, page 3",
+    ]
+    widths = [item.width for item in prompt.items[:3]]
+    assert widths == sorted(set(widths))
+    assert prompt.tokens_of("page") + prompt.tokens_of("image") == sum(
+        span.stop - span.start for span in prompt.spans
+    )
+
+
+def test_chosen_pages_keep_their_numbers(demo_processor, tmp_path):
+    part = DocumentPart(document(tmp_path), pages=(3, 1))
+    prompt = demo_processor.prompt([user(part)])
+    assert [item.name[-6:] for item in prompt.items] == ["page 3", "page 1"]
+
+
+def test_a_document_behind_an_address_keeps_its_name(demo_processor, tmp_path):
+    body = base64.b64encode(document(tmp_path, pages=1).read_bytes()).decode()
+    part = DocumentPart(f"data:application/pdf;base64,{body}")
+    (item,) = demo_processor.prompt([user(part)]).items
+    assert item.name.startswith("data:application/pdf;base64")
+    assert item.name.endswith("page 1")
+
+
+def test_a_picture_that_is_too_narrow_is_named(demo_processor, tmp_path):
+    path = tmp_path / "ribbon.png"
+    Image.new("RGB", (9000, 30)).save(path)
+    with pytest.raises(MediaError, match=r"ribbon\.png"):
+        demo_processor.prompt([user(ImagePart(path))])
 
 
 def test_a_placeholder_that_somebody_types_is_only_letters(demo_processor):
