@@ -17,7 +17,7 @@ from typing import Any
 from .errors import CheckpointError
 from .progress import ProgressCallback, ShouldStop
 from .safetensors_header import TensorInfo
-from .shards import Format, read_shards
+from .shards import Format, check_finished, read_shards
 
 DEMO = "demo"
 MODEL_TYPE = "glm4v_moe"
@@ -124,6 +124,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises `CheckpointError` when the config is missing, not JSON or of another model
     type, or when the weight files are (see `shards.read_shards`).
     """
+    check_finished(folder)
     config = read_config(folder)
     shards = read_shards(folder)
     for warning in shards.warnings:

@@ -41,15 +41,7 @@ def read_shards(folder: Path) -> Shards:
     Raises `CheckpointError` for an unfinished folder, missing or damaged files, a
     tensor that lies in two files, and headers that name different formats.
     """
-    unfinished = sorted(
-        found.name for ending in UNFINISHED for found in folder.glob(ending)
-    )
-    if unfinished:
-        raise CheckpointError(
-            f"{folder} is not finished: {listed(unfinished)} is still there; let the "
-            "download or conversion that writes it run to its end (starting it again "
-            "goes on where it stopped)"
-        )
+    check_finished(folder)
     files = [
         file for file in sorted(folder.glob("*.safetensors")) if file.name[0] != "."
     ]
@@ -66,6 +58,22 @@ def read_shards(folder: Path) -> Shards:
         format=_format(headers),
         warnings=_compare(folder, index, tensors, headers) if index else (),
     )
+
+
+def check_finished(folder: Path) -> None:
+    """Raise `CheckpointError` when a download or conversion is not done with a folder.
+
+    Before anything else is looked at: what it lacks is no fault of its files.
+    """
+    unfinished = sorted(
+        found.name for ending in UNFINISHED for found in folder.glob(ending)
+    )
+    if unfinished:
+        raise CheckpointError(
+            f"{folder} is not finished: {listed(unfinished)} is still there; let the "
+            "download or conversion that writes it run to its end (starting it again "
+            "goes on where it stopped)"
+        )
 
 
 def listed(names: Iterable[str], *, limit: int = 10) -> str:

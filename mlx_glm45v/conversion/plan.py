@@ -17,7 +17,7 @@ import mlx.core as mx
 
 from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConversionError
 from ..model.weights import keeps_float32, layer_of, module_of
 from .config_out import output_config
 from .layout import LARGEST_FILE, Array, OutputFile, Slot, lay_out
@@ -142,8 +142,14 @@ def make_plan(
 
     `recipe` None writes floats. `dtype` is that of all floats but the router's, by
     default the one the config names, or else the final norm's. Raises
-    `CheckpointError` when the source does not fit its config or cannot be read.
+    `CheckpointError` when the source does not fit its config or cannot be read,
+    `ConversionError` for another dtype.
     """
+    if dtype is not None and dtype not in DTYPES:
+        raise ConversionError(
+            f"floats cannot be written in dtype {dtype!r}; known are "
+            f"{', '.join(DTYPES)}"
+        )
     config = _config_of(checkpoint)
     layers = config.text_config.num_hidden_layers
     shapes = parameter_shapes(config)
