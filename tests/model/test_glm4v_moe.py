@@ -53,6 +53,16 @@ def test_keys_are_those_of_the_published_mlx_files(model: Model) -> None:
     assert {key.split(".")[0] for key in keys} == {"language_model", "vision_tower"}
 
 
+def test_glm_4_5v_has_as_many_parameters_as_its_files_hold() -> None:
+    """Names and shapes only: nothing of it is evaluated."""
+    table = {"vocab_size": 151552, "head_dim": 128}
+    vision = {"intermediate_size": 10944}
+    config = {"text_config": table, "vision_config": vision}
+    real = Glm4vMoeForConditionalGeneration(Glm4vMoeConfig.from_dict(config))
+    sizes = [value.size for _, value in tree_flatten(real.parameters())]
+    assert sum(sizes) == 107_710_933_120
+
+
 def test_tied_embeddings_have_no_head_of_their_own() -> None:
     tied = model_of("tied embeddings, vision bias, no attention bias")
     assert "lm_head" not in tied.language_model
