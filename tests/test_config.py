@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.config import (
@@ -131,6 +131,7 @@ def test_a_config_survives_json(config: Glm4vMoeConfig) -> None:
     assert Glm4vMoeConfig.from_dict(written).to_dict() == written
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     kind=st.sampled_from(["default", "linear", "dynamic", "yarn"]),
     theta=st.floats(2, 1e7),

@@ -69,12 +69,12 @@ class Rotation:
 class RotaryEmbedding:
     """Makes the `Rotation` of a forward pass from its positions.
 
-    Source: transformers' `Glm4vMoeTextRotaryEmbedding` and `modeling_rope_utils`.
-    Types default, linear, yarn and llama3 have fixed frequencies. Those of dynamic and
-    longrope depend on the length of the whole request (`rope_length`, else the positions
-    seen so far): a cached key turned by other frequencies would no longer match. The
-    reference changes them while its cache grows, so for these two types it is compared
-    in one pass.
+    Source: transformers' `Glm4vMoeTextRotaryEmbedding` and `modeling_rope_utils`. Types
+    default, linear, yarn and llama3 have fixed frequencies. Those of dynamic and
+    longrope depend on the length of the whole request (`rope_length`, else the
+    positions seen so far): a cached key turned by other frequencies would no longer
+    match. The reference changes them while its cache grows, so for these two types it
+    is compared in one pass.
     """
 
     def __init__(self, config: Glm4vMoeTextConfig) -> None:
