@@ -91,14 +91,22 @@ def test_stacked_experts_keep_their_leading_axis(scheme: Scheme):
 
 @every_scheme
 @pytest.mark.parametrize("search", [False, True])
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 def test_numbers_that_are_not_finite_are_counted(
-    scheme: Scheme, search: bool, bad: float
+    scheme: Scheme, search: bool, dtype: mx.Dtype, bad: float
 ):
-    rows = np.zeros((4, 128), np.float32)
+    rows = np.array(weights(4, 128))
     rows[2, 5] = rows[3, 100] = bad
     with pytest.raises(ValueError, match=r"^2 numbers of 512 that are not finite"):
-        quantise_rows(mx.array(rows), scheme, search=search)
+        quantise_rows(mx.array(rows), scheme, search=search, dtype=dtype)
+
+
+@every_scheme
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_the_largest_finite_numbers_are_numbers(scheme: Scheme, dtype: mx.Dtype):
+    largest = 2000.0 if scheme.mode == "nvfp4" else mx.finfo(dtype).max
+    quantise_rows(mx.full((1, 128), largest), scheme, dtype=dtype)
 
 
 @every_scheme

@@ -6,6 +6,7 @@ import pytest
 from mlx_glm45v.config import Glm4vMoeConfig
 from mlx_glm45v.conversion.recipes import RECIPES, uniform
 from mlx_glm45v.conversion.sizes import Sizes, measure
+from mlx_glm45v.memory import estimate_footprint
 from tests.checkpoint_forms import CONFIG, config_with, random_weights
 
 GIB = 2**30
@@ -38,7 +39,6 @@ GLM45V = Glm4vMoeConfig.from_dict(
     }
 )
 TINY = Glm4vMoeConfig.from_dict(CONFIG)
-KV_BYTES_A_TOKEN = 46 * 2 * 8 * 128 * 2
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,15 @@ def test_smaller_groups_cost_more_and_group_128_falls_back_where_it_must():
 def test_a_tier_leaves_its_mac_room_for_context_and_a_picture(
     recipe: str, memory: int, context: int
 ):
-    usable = memory * GIB * 3 // 4
-    picture_and_reserve = 5 * GIB
-    needed = (
-        measure(GLM45V, RECIPES[recipe]).total_bytes
-        + context * KV_BYTES_A_TOKEN
-        + picture_and_reserve
+    footprint = estimate_footprint(
+        GLM45V,
+        weights=measure(GLM45V, RECIPES[recipe]).total_bytes,
+        context=context,
+        images=1,
+        image_tokens=1080 * 1920 // 28**2,
     )
-    assert needed < usable
+    assert footprint.total < memory * GIB * 3 // 4
+    assert f"{context // 1024}k context" in RECIPES[recipe].summary
 
 
 @pytest.mark.parametrize(
