@@ -1,6 +1,7 @@
-"""Score a demo checkpoint on held-out questions, through transformers.
+"""Score a demo checkpoint on held-out questions.
 
     python tools/score_demo.py --questions 100
+    python tools/score_demo.py --questions 20 --engine mlx_glm45v
 
 The last line is one JSON document: right answers of each kind, thinking on and off.
 """
@@ -10,21 +11,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-import torch
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_training.answering import Answerer  # noqa: E402
-from demo_training.held_out import KINDS, held_out  # noqa: E402
+from demo_training.held_out import KINDS, Answer, Question, held_out  # noqa: E402
 
 CHECKPOINT = ROOT / "mlx_glm45v" / "demo" / "checkpoint"
 
 
+class Answering(Protocol):
+    """A model that answers held-out questions."""
+
+    def answer(self, questions: Sequence[Question], *, thinking: bool) -> list[Answer]:
+        """One answer to each question."""
+        ...
+
+
 def score(
-    answerer: Answerer, kind: str, *, thinking: bool, count: int, wrong: int
+    answerer: Answering, kind: str, *, thinking: bool, count: int, wrong: int
 ) -> int:
     """Right answers among `count` questions; prints the first `wrong` wrong ones."""
     right = 0
@@ -43,6 +51,17 @@ def score(
     return right
 
 
+def answerer_of(engine: str, folder: Path) -> Answering:
+    """The folder's model in transformers or in this library."""
+    if engine == "transformers":
+        from demo_training.answering import Answerer
+
+        return Answerer(folder)
+    from demo_training.own_answering import OwnAnswerer
+
+    return OwnAnswerer(folder)
+
+
 def main() -> None:
     """Score every kind, with thinking and without."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -51,10 +70,11 @@ def main() -> None:
     parser.add_argument(
         "--show", type=int, default=0, help="wrong answers of each kind"
     )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--engine", choices=("transformers", "mlx_glm45v"), default="transformers"
+    )
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    answerer = Answerer(options.checkpoint)
+    answerer = answerer_of(options.engine, options.checkpoint)
     scores: dict[str, dict[str, int]] = {}
     for kind in KINDS:
         scores[kind] = {

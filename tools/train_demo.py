@@ -50,7 +50,7 @@ def parse() -> argparse.Namespace:
 def truncate_log(path: Path, *, step: int) -> None:
     """Drop the lines of steps that a resumed run takes again."""
     if not path.exists():
-        path.write_text("step,loss,rate,seconds\n")
+        path.write_text("step,words,naming,rate,seconds\n")
         return
     head, *lines = path.read_text().splitlines()
     kept = [line for line in lines if int(line.split(",")[0]) <= step]
@@ -78,10 +78,13 @@ def train(
                 rows=options.rows,
             )
             rate = trainer.schedule.rate(trainer.step)
-            loss = trainer.take_step(batch)
+            losses = trainer.take_step(batch)
             took = time.monotonic() - began
             if worker == 0:
-                lines.write(f"{trainer.step},{loss:.4f},{rate:.6f},{took:.3f}\n")
+                lines.write(
+                    f"{trainer.step},{losses.words:.4f},{losses.naming:.4f},"
+                    f"{rate:.6f},{took:.3f}\n"
+                )
                 if time.monotonic() - saved > SAVE_SECONDS:
                     trainer.save(state)
                     saved = time.monotonic()

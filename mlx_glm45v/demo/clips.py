@@ -44,8 +44,8 @@ class Clip:
         """The shape where it starts."""
         return self.scene.figures[0]
 
-    def frame(self, time: float, *, scale: float = 1.0) -> Image.Image:
-        """The picture at `time` seconds; it stands still before 0 and after the end."""
+    def scene_at(self, time: float) -> Scene:
+        """The scene at `time` seconds; it stands still before 0 and after the end."""
         part = min(1.0, max(0.0, time / self.seconds))
         across, down = DIRECTIONS[self.direction]
         moved = replace(
@@ -53,7 +53,11 @@ class Clip:
             x=self.figure.x + across * self.distance * part,
             y=self.figure.y + down * self.distance * part,
         )
-        return draw(replace(self.scene, figures=(moved,)), scale=scale)
+        return replace(self.scene, figures=(moved,))
+
+    def frame(self, time: float, *, scale: float = 1.0) -> Image.Image:
+        """The picture at `time` seconds."""
+        return draw(self.scene_at(time), scale=scale)
 
 
 def random_clip(

@@ -41,10 +41,10 @@ COUNT = (
     "How many things are there?",
 )
 COUNT_SOME = (
-    "How many {} are there?",
-    "How many {} do you see?",
-    "How many {} are in the picture?",
-    "Count the {}.",
+    "How many {}s are there?",
+    "How many {}s do you see?",
+    "How many {}s are in the picture?",
+    "Count the {}s.",
 )
 COLOUR = (
     "What colour is the {}?",
@@ -134,12 +134,7 @@ def counted(number: int, noun: str) -> str:
     """There is one circle; there are two circles."""
     if number == 1:
         return f"There is one {noun}."
-    return f"There are {NUMBERS[number]} {plural(noun)}."
-
-
-def plural(noun: str) -> str:
-    """Circles, crosses."""
-    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"There are {NUMBERS[number]} {noun}s."
 
 
 def _wording(random: Random, wordings: Sequence[str], *names: str) -> str:
@@ -184,7 +179,7 @@ def count_some(random: Random, scene: Scene) -> Exchange:
     shape = random.choice(there if random.random() < 0.75 else SHAPES)
     return Exchange(
         "count",
-        _wording(random, COUNT_SOME, plural(shape)),
+        _wording(random, COUNT_SOME, shape),
         f"I see {listed([figure.name for figure in scene.figures])}.",
         counted(there.count(shape), shape),
     )
@@ -196,7 +191,7 @@ def colour(random: Random, scene: Scene) -> Exchange:
     once = [figure for figure in scene.figures if there.count(figure.shape) == 1]
     seen = f"I see {listed([figure.name for figure in scene.figures])}."
     absent = [shape for shape in SHAPES if shape not in there]
-    if not once or random.random() < 0.1:
+    if not once or (absent and random.random() < 0.1):
         shape = random.choice(absent)
         answer = f"There is no {shape}."
     else:
@@ -211,7 +206,7 @@ def shape(random: Random, scene: Scene) -> Exchange:
     once = [figure for figure in scene.figures if there.count(figure.colour) == 1]
     seen = f"I see {listed([figure.name for figure in scene.figures])}."
     absent = [name for name in COLOURS if name not in there]
-    if not once or random.random() < 0.1:
+    if not once or (absent and random.random() < 0.1):
         name = random.choice(absent)
         answer = f"There is no {name} shape."
     else:

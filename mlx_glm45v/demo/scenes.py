@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 RGB = tuple[int, int, int]
 
-SHAPES = ("circle", "square", "triangle", "star", "cross")
+SHAPES = ("circle", "square", "triangle", "star")
 COLOURS: Mapping[str, RGB] = MappingProxyType(
     {
         "red": (220, 40, 45),
@@ -32,6 +32,7 @@ COLOURS: Mapping[str, RGB] = MappingProxyType(
     }
 )
 COUNTS = (1, 2, 2, 3, 3, 4)
+LARGEST = (0.34, 0.28, 0.22, 0.2)  # radius, by the number of figures
 PAPERS: tuple[RGB, ...] = (
     (255, 255, 255),
     (240, 240, 238),
@@ -55,29 +56,11 @@ def _regular(corners: int, *, inner: float | None = None) -> tuple[complex, ...]
     )
 
 
-_ARM = 0.36
 OUTLINES: Mapping[str, tuple[complex, ...]] = MappingProxyType(
     {
         "square": tuple(0.88 * c for c in (-1 - 1j, 1 - 1j, 1 + 1j, -1 + 1j)),
         "triangle": tuple(1.15 * c + 0.2j for c in _regular(3)),
         "star": tuple(1.12 * c for c in _regular(5, inner=0.45)),
-        "cross": tuple(
-            complex(x, y)
-            for x, y in (
-                (-_ARM, -1),
-                (_ARM, -1),
-                (_ARM, -_ARM),
-                (1, -_ARM),
-                (1, _ARM),
-                (_ARM, _ARM),
-                (_ARM, 1),
-                (-_ARM, 1),
-                (-_ARM, _ARM),
-                (-1, _ARM),
-                (-1, -_ARM),
-                (-_ARM, -_ARM),
-            )
-        ),
     }
 )
 
@@ -156,12 +139,12 @@ def _place(
 ) -> list[tuple[float, float, float]]:
     """Centres and radii, from left to right."""
     side = min(width, height)
-    largest = 0.2
+    largest = LARGEST[count - 1]
     while True:
         for _ in range(40):
             spots = []
             for _ in range(count):
-                radius = random.uniform(0.11, largest) * side
+                radius = random.uniform(0.12, largest) * side
                 margin = 1.2 * radius
                 spots.append(
                     (
@@ -173,7 +156,7 @@ def _place(
             spots.sort()
             if _is_clear(spots, step=width / 9):
                 return spots
-        largest = max(0.12, largest - 0.02)
+        largest = max(0.13, largest - 0.02)
 
 
 def _is_clear(spots: list[tuple[float, float, float]], *, step: float) -> bool:

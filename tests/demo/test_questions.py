@@ -27,12 +27,12 @@ def answers(ask, scene, *, tries: int = 200) -> set[str]:
         (["red circle"], "The picture shows a red circle."),
         (["orange star"], "The picture shows an orange star."),
         (
-            ["blue star", "red cross"],
-            "The picture shows a blue star and a red cross.",
+            ["blue star", "red circle"],
+            "The picture shows a blue star and a red circle.",
         ),
         (
-            ["blue star", "red cross", "black square"],
-            "The picture shows a blue star, a red cross and a black square.",
+            ["blue star", "red circle", "black square"],
+            "The picture shows a blue star, a red circle and a black square.",
         ),
     ],
 )
@@ -52,35 +52,26 @@ def test_a_count_counts_all_figures(names, answer):
 
 
 def test_a_count_of_a_shape_is_right_for_those_that_are_missing_too():
-    scene = scene_of("red star", "blue star", "red cross")
+    scene = scene_of("red star", "blue star", "red circle")
     assert answers(questions.count_some, scene) == {
         "There are two stars.",
-        "There is one cross.",
-        "There are no circles.",
+        "There is one circle.",
         "There are no squares.",
         "There are no triangles.",
     }
 
 
-def test_more_than_one_cross_are_crosses():
-    scene = scene_of("red cross", "blue cross")
-    assert "There are two crosses." in answers(questions.count_some, scene)
-    asked = {questions.count_some(Random(seed), scene).question for seed in range(99)}
-    assert "How many crosses are there?" in asked
-
-
 def test_a_colour_is_asked_of_shapes_that_stand_there_once():
-    scene = scene_of("red star", "blue star", "red cross")
+    scene = scene_of("red star", "blue star", "red circle")
     assert answers(questions.colour, scene) == {
-        "The cross is red.",
-        "There is no circle.",
+        "The circle is red.",
         "There is no square.",
         "There is no triangle.",
     }
 
 
 def test_a_shape_is_asked_by_colours_that_stand_there_once():
-    scene = scene_of("red star", "blue star", "red cross")
+    scene = scene_of("red star", "blue star", "red circle")
     told = answers(questions.shape, scene)
     assert "The blue shape is a star." in told
     assert not any("red" in answer for answer in told)

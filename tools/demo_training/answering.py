@@ -6,25 +6,16 @@ Knows how samples become transformers' inputs. Does not know what is right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from demo_training.held_out import Question
+from demo_training.held_out import Answer, Question
 from demo_training.samples import Media, Writer, clip_media, still_media
 from tokenizers import Tokenizer
 from transformers import Glm4vMoeForConditionalGeneration
 
 from mlx_glm45v.demo.scenes import Scene
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The model's thought (None when it opened none) and its answer."""
-
-    thought: str | None
-    text: str
 
 
 def parted(said: str) -> Answer:

@@ -25,8 +25,8 @@ from mlx_glm45v.demo.clips import LASTING
 from mlx_glm45v.demo.scenes import COUNTS
 
 FEW = (1, 1, 2)  # figures of the first pictures
-FIRST_CROWDS = 400
-FIRST_CLIPS = 600
+FIRST_CROWDS = 300
+FIRST_CLIPS = 400
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Batch:
     positions: torch.Tensor
     pixel_values: torch.Tensor
     grid_thw: torch.Tensor
+    cells: torch.Tensor
 
 
 def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
@@ -46,7 +47,7 @@ def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
     ids = np.full((len(samples), length), pad_id, dtype=np.int64)
     targets = np.full_like(ids, -100)
     positions = np.zeros((3, len(samples), length), dtype=np.int64)
-    patches, grids = [], []
+    patches, grids, cells = [], [], []
     for row, sample in enumerate(samples):
         end = len(sample.ids)
         ids[row, :end] = sample.ids
@@ -55,12 +56,14 @@ def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
         for media in sample.media:
             patches += media.pairs
             grids += [(1, *media.grid)] * len(media.pairs)
+            cells.append(media.cells)
     return Batch(
         ids=torch.from_numpy(ids),
         targets=torch.from_numpy(targets),
         positions=torch.from_numpy(positions),
         pixel_values=torch.from_numpy(np.concatenate(patches)),
         grid_thw=torch.tensor(grids),
+        cells=torch.from_numpy(np.concatenate(cells)),
     )
 
 

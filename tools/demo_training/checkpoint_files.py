@@ -132,7 +132,7 @@ def model_config(tokenizer: Tokenizer) -> dict[str, Any]:
             "rms_norm_eps": 1e-05,
             "dtype": "bfloat16",
             "rope_scaling": {"rope_type": "default", "mrope_section": [4, 6, 6]},
-            "rope_theta": 10000.0,
+            "rope_theta": 100.0,
             "routed_scaling_factor": 1.0,
             "topk_group": 1,
             "use_cache": True,

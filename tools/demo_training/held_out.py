@@ -42,6 +42,14 @@ class Question:
     random: Random
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The model's thought (None when it opened none) and its answer."""
+
+    thought: str | None
+    text: str
+
+
 def held_out(kind: str, index: int) -> Question:
     """The `index`-th held-out question of a kind."""
     random = Random(f"held-out:{kind}:{index}")

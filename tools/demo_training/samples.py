@@ -12,6 +12,7 @@ from functools import lru_cache
 from random import Random
 
 import numpy as np
+from demo_training.cells import cells_between, cells_of
 from demo_training.checkpoint_files import image_config, video_config
 from PIL import Image, ImageFilter
 from tokenizers import Tokenizer
@@ -48,11 +49,13 @@ SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.
 class Media:
     """Frame pairs of one picture or video; `seconds` is None for a picture.
 
-    `pairs` holds (h/14 * w/14, 1176) patches each, all of one `grid` (h/14, w/14).
+    `pairs` holds (h/14 * w/14, 1176) patches each, all of one `grid` (h/14, w/14), and
+    `cells` what is drawn where, see `demo_training.cells`.
     """
 
     pairs: tuple[np.ndarray, ...]
     grid: tuple[int, int]
+    cells: np.ndarray
     seconds: tuple[int, ...] | None = None
 
 
@@ -85,30 +88,43 @@ def _weathered(random: Random, pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def still_media(random: Random, scene: Scene) -> Media:
+def still_pixels(random: Random, scene: Scene) -> np.ndarray:
     """The scene drawn at one to three times its size, then fitted to the budget."""
     height, width = STILLS.target_size(scene.width, scene.height)
     scale = 1.0 if scene.width > 168 else random.choice((1.0, 1.5, 2.0, 3.0))
-    pixels = resize(draw(scene, scale=scale), width, height)
-    patches = STILLS.patches([_weathered(random, pixels)])
-    return Media((patches.pixel_values,), patches.grid_thw[1:])
+    return _weathered(random, resize(draw(scene, scale=scale), width, height))
 
 
-def clip_media(random: Random, clip: Clip) -> Media:
-    """The clip at two frames a second, paired, each pair with its second."""
+def clip_pixels(random: Random, clip: Clip) -> list[np.ndarray]:
+    """The clip's frames at two a second, fitted to the budget."""
     count, scene = int(clip.seconds * 2), clip.scene
     height, width = FRAMES.frames_size(
         count, scene.width, scene.height, max_pixels=None, name="the clip"
     )
     scale = 1.0 if scene.width > 168 else random.choice((1.0, 2.0))
-    frames = [
+    return [
         _weathered(random, resize(clip.frame(i / 2, scale=scale), width, height))
         for i in range(count)
     ]
-    pairs = [FRAMES.patches(frames[i : i + 2]) for i in range(0, count, 2)]
+
+
+def still_media(random: Random, scene: Scene) -> Media:
+    """The scene as patches."""
+    patches = STILLS.patches([still_pixels(random, scene)])
+    grid = patches.grid_thw[1:]
+    return Media((patches.pixel_values,), grid, cells_of(scene, grid))
+
+
+def clip_media(random: Random, clip: Clip) -> Media:
+    """The clip as frame pairs, each with its second."""
+    frames = clip_pixels(random, clip)
+    pairs = [FRAMES.patches(frames[i : i + 2]) for i in range(0, len(frames), 2)]
+    grid = pairs[0].grid_thw[1:]
+    cells = [cells_between(clip, second, grid) for second in range(len(pairs))]
     return Media(
         tuple(pair.pixel_values for pair in pairs),
-        pairs[0].grid_thw[1:],
+        grid,
+        np.concatenate(cells),
         tuple(range(len(pairs))),
     )
 

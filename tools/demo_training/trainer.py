@@ -9,16 +9,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from demo_training.batches import Batch
-from torch import distributed
+from torch import distributed, nn
 from torch.nn import functional
 from transformers import (
     AttentionInterface,
     Glm4vMoeConfig,
     Glm4vMoeForConditionalGeneration,
 )
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from mlx_glm45v.demo.scenes import COLOURS, SHAPES
+
+# Columns of the naming head: shape, colour, place, movement; see `demo_training.cells`.
+NAMING = (len(SHAPES) + 1, len(COLOURS) + 1, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,13 @@ class Schedule:
             return self.peak
         part = min(1.0, (step - start) / max(1.0, self.steps - start))
         return self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+
+
+class Losses(NamedTuple):
+    """Of the words, and of naming what each cell of the pictures shows."""
+
+    words: float
+    naming: float
 
 
 def side_by_side(
@@ -85,6 +99,10 @@ class Trainer:
     of their gradients: on few busy cores that is faster than threads inside every
     operation.
 
+    The vision tower learns from more than the words: a linear head that is thrown away
+    afterwards names what each cell of the pictures shows. From the words alone it found
+    the colours in 400 steps but no shapes and no directions in 2,600.
+
     Experts are kept in use as in DeepSeek-V3 (section 2.1.2 of its report): the
     router's correction bias of an expert that is chosen too rarely rises a little at
     every step.
@@ -98,13 +116,17 @@ class Trainer:
             config, dtype=torch.float32, attn_implementation="sdpa"
         )
         self.model.model.visual.config._attn_implementation = "flash_side_by_side"
+        self.naming = nn.Linear(
+            config.vision_config.out_hidden_size, sum(NAMING), dtype=torch.float32
+        )
         self.schedule = schedule
         self.step = 0
         self.workers = (
             distributed.get_world_size() if distributed.is_initialized() else 1
         )
-        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
-        others = [p for p in self.model.parameters() if p.ndim < 2]
+        self.parameters = [*self.model.parameters(), *self.naming.parameters()]
+        decayed = [p for p in self.parameters if p.ndim >= 2]
+        others = [p for p in self.parameters if p.ndim < 2]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": decayed, "weight_decay": 0.02},
@@ -118,6 +140,8 @@ class Trainer:
             name: value.detach().clone()
             for name, value in self.model.state_dict().items()
         }
+        self._seen: list[torch.Tensor] = []
+        self.model.model.visual.register_forward_hook(self._note_features)
         self._chosen: list[tuple[torch.nn.Module, torch.Tensor]] = []
         for module in self.model.modules():
             if hasattr(module, "e_score_correction_bias"):
@@ -127,6 +151,25 @@ class Trainer:
         self, router: torch.nn.Module, _inputs: object, outputs: tuple
     ) -> None:
         self._chosen.append((router, outputs[2]))
+
+    def _note_features(
+        self, _tower: nn.Module, _inputs: object, outputs: BaseModelOutputWithPooling
+    ) -> None:
+        assert outputs.pooler_output is not None
+        self._seen.append(outputs.pooler_output)
+
+    def naming_loss(self, batch: Batch) -> torch.Tensor:
+        """How badly the features of the last forward name what each cell shows."""
+        (seen,) = self._seen
+        self._seen.clear()
+        shape, colour, place, move = self.naming(seen).split(NAMING, dim=-1)
+        shapes, colours = batch.cells[:, 0].long(), batch.cells[:, 1].long()
+        return (
+            functional.cross_entropy(shape, shapes)
+            + functional.cross_entropy(colour, colours)
+            + functional.mse_loss(place, batch.cells[:, 2:4])
+            + functional.mse_loss(move, batch.cells[:, 4:6])
+        )
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Mean cross entropy over the tokens that the model has to say."""
@@ -141,21 +184,23 @@ class Trainer:
         logits = self.model.lm_head(hidden[says])
         return functional.cross_entropy(logits, batch.targets[says])
 
-    def take_step(self, batch: Batch) -> float:
-        """One update; returns the loss before it."""
+    def take_step(self, batch: Batch) -> Losses:
+        """One update; returns the losses before it."""
         rate = self.schedule.rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self._seen.clear()
         loss = self.loss(batch)
+        named = self.naming_loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + 0.5 * named).backward()
         self._share_gradients()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self._balance(rate / self.schedule.peak)
         self.step += 1
         self._update_average()
-        return loss.item()
+        return Losses(loss.item(), named.item())
 
     @torch.no_grad()
     def _share_gradients(self) -> None:
@@ -163,7 +208,7 @@ class Trainer:
         if self.workers == 1:
             return
         grads = []
-        for parameter in self.model.parameters():
+        for parameter in self.parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             grads.append(parameter.grad)
@@ -208,6 +253,7 @@ class Trainer:
         torch.save(
             {
                 "model": self.model.state_dict(),
+                "naming": self.naming.state_dict(),
                 "average": self.average,
                 "optimizer": self.optimizer.state_dict(),
                 "step": self.step,
@@ -221,6 +267,7 @@ class Trainer:
         """Stand where the run that wrote `path` stood."""
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
+        self.naming.load_state_dict(state["naming"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
