@@ -26,6 +26,8 @@ from .writer import Writer
 
 # How much is written between two syncs, and at most compared after a crash.
 SYNC_BYTES = 256_000_000
+# The search takes ten times as long, and stopping should not have to wait for it.
+SEARCH_NUMBERS = BLOCK_NUMBERS // 4
 _JOURNAL_FORMAT = 1
 
 Stage = Literal[
@@ -111,7 +113,9 @@ class Run:
         self._beside = beside
         self._overwrite = overwrite
         self._source_files = source_files or AllThere()
-        self._limits = limits or Limits()
+        self._limits = limits or Limits(
+            numbers=SEARCH_NUMBERS if plan.search else BLOCK_NUMBERS
+        )
         self._reader = Reader()
         self._done = 0
 
