@@ -14,7 +14,7 @@ class CheckpointError(Glm45vError):
 
 
 class ConversionError(Glm45vError):
-    """A conversion cannot start or go on: its target, its disk, what it was begun as."""
+    """A conversion cannot start or go on: its target, its disk or its beginning."""
 
 
 class MediaError(Glm45vError):

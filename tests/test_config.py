@@ -17,7 +17,7 @@ from mlx_glm45v.config import (
     Glm4vMoeTextConfig,
     Glm4vMoeVisionConfig,
 )
-from mlx_glm45v.config_rope import ROPE_TYPES
+from mlx_glm45v.config.rope import ROPE_TYPES
 from mlx_glm45v.errors import CheckpointError
 
 SHARED = Path(__file__).parents[1] / "../shared/checkpoints"

@@ -26,7 +26,7 @@ from transformers.vision_utils import get_vision_position_ids
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mlx_glm45v.config_checks import HIDDEN_ACTIVATIONS
+from mlx_glm45v.config.checks import HIDDEN_ACTIVATIONS
 from tests.parity.cases import (
     BASE,
     CASES,

@@ -17,7 +17,7 @@ from functools import cached_property
 import mlx.core as mx
 
 from ..config import Glm4vMoeTextConfig
-from ..config_rope import RopeParameters
+from ..config.rope import RopeParameters
 
 
 def _f32(value: float) -> float:

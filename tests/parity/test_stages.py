@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_glm45v.config_checks import HIDDEN_ACTIVATIONS
+from mlx_glm45v.config.checks import HIDDEN_ACTIVATIONS
 from mlx_glm45v.model.activations import ACTIVATIONS
 from mlx_glm45v.model.rope import RotaryEmbedding
 from tests.parity.cases import (

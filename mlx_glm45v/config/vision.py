@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .config_checks import (
+from ..errors import CheckpointError
+from .checks import (
     HIDDEN_ACTIVATIONS,
     check_bools,
     check_number,
@@ -19,7 +20,6 @@ from .config_checks import (
     refuse,
     square,
 )
-from .errors import CheckpointError
 
 VISION_MODEL_TYPES = ("glm4v_moe_vision", "glm4v_moe", "glm4v_vision", "glm4v")
 

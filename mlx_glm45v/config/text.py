@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .config_checks import (
+from .checks import (
     DTYPES,
     HIDDEN_ACTIVATIONS,
     check_bools,
@@ -19,7 +19,7 @@ from .config_checks import (
     plain,
     refuse,
 )
-from .config_rope import RopeParameters, rope_fields_from_dict
+from .rope import RopeParameters, rope_fields_from_dict
 
 TEXT_MODEL_TYPES = ("glm4v_moe_text", "glm4v_moe")
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from .config_checks import (
+from ..errors import CheckpointError
+from .checks import (
     DTYPES,
     check_bools,
     check_one_of,
@@ -25,9 +26,8 @@ from .config_checks import (
     plain,
     refuse,
 )
-from .config_text import Glm4vMoeTextConfig
-from .config_vision import Glm4vMoeVisionConfig
-from .errors import CheckpointError
+from .text import Glm4vMoeTextConfig
+from .vision import Glm4vMoeVisionConfig
 
 __all__ = ["Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from .errors import CheckpointError
+from ..errors import CheckpointError
 
 HIDDEN_ACTIVATIONS = (
     "gelu",
