@@ -33,7 +33,13 @@ if TYPE_CHECKING:
     from .generation.grounding import Box
     from .generation.sampling import SamplingOptions
     from .loading import load, load_model
-    from .memory import Footprint, check_fits, estimate_footprint
+    from .memory import (
+        Footprint,
+        Verdict,
+        check_fits,
+        estimate_footprint,
+        verdicts,
+    )
     from .messages import (
         DocumentPart,
         ImagePart,
@@ -74,7 +80,13 @@ _NAMES_BY_MODULE = {
     "generation.grounding": ("Box",),
     "generation.sampling": ("SamplingOptions",),
     "loading": ("load", "load_model"),
-    "memory": ("Footprint", "check_fits", "estimate_footprint"),
+    "memory": (
+        "Footprint",
+        "Verdict",
+        "check_fits",
+        "estimate_footprint",
+        "verdicts",
+    ),
     "messages": (
         "DocumentPart",
         "ImagePart",
@@ -128,6 +140,7 @@ __all__ = [
     "TextPart",
     "ToolCall",
     "Usage",
+    "Verdict",
     "VideoPart",
     "check_fits",
     "estimate_footprint",
@@ -135,6 +148,7 @@ __all__ = [
     "load_model",
     "resolve",
     "stream_generate",
+    "verdicts",
 ]
 
 

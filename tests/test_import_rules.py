@@ -76,7 +76,9 @@ ROOMS = {
         {"errors", "config", "model", "processing.prompt"},
         {"mlx", "numpy", "mlx_lm.models.cache", "mlx_lm.sample_utils"},
     ),
-    "conversion": room({*FILES, "matching", "model.weights"}, {"mlx", "numpy"}),
+    "conversion": room(
+        {*FILES, "matching", "memory", "model.weights"}, {"mlx", "numpy"}
+    ),
     "demo": room({"errors"}, {"numpy", "PIL"}),
     "loading": room({"*"}, {"mlx"}),
     "chat": room({"*"}, {"mlx", "numpy"}),

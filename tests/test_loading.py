@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_glm45v.errors import Cancelled, CheckpointError
+from mlx_glm45v.errors import Cancelled, CheckpointError, NotEnoughMemory
 from mlx_glm45v.loading import load, load_model
 from mlx_glm45v.messages import Message, TextPart
 from mlx_glm45v.progress import Progress
@@ -32,6 +32,7 @@ from tests.checkpoint_forms import (
     write_folder,
 )
 from tests.hub.stand_in import point_to, stand_in_hub
+from tests.memory.configs import HUGE, write_sparse
 
 ROUTER = "language_model.model.layers.1.mlp.gate"
 EXPERT = "model.language_model.layers.1.mlp.experts.2.up_proj.weight"
@@ -433,4 +434,31 @@ def test_a_repository_that_cannot_be_run_is_refused_before_its_weights_are_fetch
         point_to(hub, monkeypatch)
         with pytest.raises(CheckpointError, match="'compressed-tensors'"):
             load("some/model-FP8")
+        assert not any(path.endswith(".safetensors") for path, _ in hub.seen)
+
+
+# Memory.
+
+
+def test_what_does_not_fit_is_refused_before_a_weight_is_read(tmp_path: Path):
+    folder = write_sparse(tmp_path, HUGE)
+    with pytest.raises(NotEnoughMemory, match=r"needs [\d,.]+ GB(.|\n)*weights"):
+        load_model(folder)
+
+
+def test_force_goes_on_all_the_same(tmp_path: Path):
+    folder = write_sparse(tmp_path, HUGE)
+    with pytest.raises(Cancelled):
+        load_model(folder, force=True, should_stop=lambda: True)
+
+
+def test_a_repository_that_does_not_fit_is_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    files = {"config.json": json.dumps(HUGE).encode(), "model.safetensors": b"weights"}
+    with stand_in_hub({"some/huge": files}) as hub:
+        point_to(hub, monkeypatch)
+        with pytest.raises(NotEnoughMemory):
+            load("some/huge")
         assert not any(path.endswith(".safetensors") for path, _ in hub.seen)

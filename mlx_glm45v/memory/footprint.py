@@ -100,9 +100,8 @@ def smallest_footprint(
 ) -> Footprint:
     """What has to fit for loading to make sense: 4,096 tokens and one 1080p picture."""
     context = min(4096, config.context_length)
-    images = 1 if context > 1 else 0
-    tokens = max(1, min(HD_FRAME_TOKENS, context // 2))
-    request = Request(context=context, images=images, image_tokens=tokens)
+    tokens = max(1, min(HD_FRAME_TOKENS, context * 2 // 3))
+    request = Request(context=context, images=1, image_tokens=tokens)
     return _footprint(config, weights, request, backend)
 
 

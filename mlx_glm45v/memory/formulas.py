@@ -44,7 +44,7 @@ def kv_bytes(text: Glm4vMoeTextConfig, request: Request, backend: Backend) -> in
     """The cache holding the whole context: tokens * a token's bytes.
 
     The context is prefilled in even chunks; mlx-lm makes room for the last one in steps
-    of 256, so up to 255 tokens' room stays empty.
+    of 256. Where a part of it is generated instead, room differs by 256 tokens at most.
     """
     chunks = ceil(request.context / request.prefill_step_size)
     before = request.context * (chunks - 1) // chunks
@@ -70,7 +70,9 @@ def vision_workspace_bytes(
     given and cast, the position tables, and whichever is more: everything one block
     computes, or everything the merger computes. Their outputs are counted as if none
     were given back before the block is done, because operations run ahead of their
-    inputs' release.
+    inputs' release. On the CPU backend that is in float32 and attention's scores come
+    on top, in at most 256 MiB; Metal's fused kernel writes none down. Measured peaks on
+    the CPU are 40 to 45 % of this; on Metal nobody has measured it.
     """
     window = vision.spatial_merge_size**2
     total = request.media_tokens * window

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,19 +64,7 @@ def this_machine() -> Machine:
     import mlx.core as mx
 
     if mx.metal.is_available() and mx.default_device() == mx.Device(mx.gpu):
-        device = mx.device_info()
-        held = mx.get_active_memory()
-        memory = int(device["memory_size"])
-        limit = int(device["max_recommended_working_set_size"])
-        return Machine(
-            name=f"this {device['device_name']} with {memory // GIB} GB",
-            memory=memory,
-            limit=limit - held,
-            limit_name="Metal's recommended working set",
-            raised_limit=max(limit, memory - SYSTEM_BYTES) - held,
-            backend=METAL,
-            held=held,
-        )
+        return metal_machine(mx.device_info(), held=mx.get_active_memory())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit, limit_name = (
         available_memory() if sys.platform == "linux" else (memory, "its memory")
@@ -88,6 +76,21 @@ def this_machine() -> Machine:
         limit_name=limit_name,
         raised_limit=limit,
         backend=CPU,
+    )
+
+
+def metal_machine(device: Mapping[str, str | int], *, held: int) -> Machine:
+    """The machine that `mx.device_info()` describes; `held` bytes are MLX's already."""
+    memory = int(device["memory_size"])
+    limit = int(device["max_recommended_working_set_size"])
+    return Machine(
+        name=f"this {device['device_name']} with {memory // GIB} GB",
+        memory=memory,
+        limit=limit - held,
+        limit_name="Metal's recommended working set",
+        raised_limit=max(limit, memory - SYSTEM_BYTES) - held,
+        backend=METAL,
+        held=held,
     )
 
 

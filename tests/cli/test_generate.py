@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from mlx_glm45v import generate
+from tests.memory.configs import HUGE, write_sparse
 
 COMMAND = [sys.executable, "-m", "mlx_glm45v.generate"]
 
@@ -77,6 +79,18 @@ def test_a_failure_is_one_line_and_status_1(words, said, capsys):
     (line,) = [line for line in err.splitlines() if line.startswith("error:")]
     assert said in line
     assert "Traceback" not in err
+
+
+def test_a_model_too_large_shows_the_sum(demo_folder, tmp_path, capsys):
+    for file in demo_folder.iterdir():
+        if file.suffix != ".safetensors":
+            shutil.copy(file, tmp_path)
+    folder = write_sparse(tmp_path, HUGE)
+    assert generate.main(["Hi", "--model", str(folder)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert any("needs" in line and str(folder) in line for line in lines)
+    assert any(line.split()[0] == "weights" for line in lines)
+    assert any("--force" in line for line in lines)
 
 
 def test_a_missing_file_is_told_before_the_model_is_loaded(capsys):
