@@ -122,6 +122,14 @@ class Glm4vMoeTextModel(nn.Module):
         self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self._rotary = RotaryEmbedding(config)
 
+    def embed(self, input_ids: mx.array) -> mx.array:
+        """Tokens (B, L) -> (B, L, hidden) in the model's dtype.
+
+        Tables packed as mxfp4, mxfp8 or nvfp4 come out as bfloat16 whatever the model
+        computes in.
+        """
+        return self.embed_tokens(input_ids).astype(self.norm.weight.dtype)
+
     def make_cache(self) -> Cache:
         """An empty mlx-lm cache for each layer."""
         return [KVCache() for _ in self.layers]
@@ -155,9 +163,12 @@ class Glm4vMoeTextModel(nn.Module):
         positions seen so far. `on_layer` is called with the states after each layer.
         Raises ValueError for arguments that do not fit together.
         """
-        if (input_ids is None) == (inputs_embeds is None):
+        if input_ids is not None and inputs_embeds is None:
+            x = self.embed(input_ids)
+        elif inputs_embeds is not None and input_ids is None:
+            x = inputs_embeds
+        else:
             raise ValueError("exactly one of input_ids and inputs_embeds is needed")
-        x = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         cache = past_key_values
         if cache is None and (
             self.config.use_cache if use_cache is None else use_cache

@@ -90,7 +90,7 @@ class Glm4vMoeModel(nn.Module):
         Features go to the image and video placeholders in order. Their numbers must be
         equal; if they are not, everything comes out as NaN.
         """
-        embeds = self.language_model.model.embed_tokens(input_ids)
+        embeds = self.language_model.model.embed(input_ids)
         if features is None:
             return embeds
         found = find_placeholders(
@@ -137,7 +137,7 @@ class Glm4vMoeModel(nn.Module):
         decoder = self.language_model.model
         embeds = inputs_embeds
         if input_ids is not None:
-            embeds = decoder.embed_tokens(input_ids)
+            embeds = decoder.embed(input_ids)
         assert embeds is not None
         images = _pixels("image", pixel_values, image_grid_thw)
         videos = _pixels("video", pixel_values_videos, video_grid_thw)
@@ -196,7 +196,7 @@ class Glm4vMoeModel(nn.Module):
         def find(token: int) -> mx.array:
             if input_ids is not None:
                 return input_ids == token
-            row = self.language_model.model.embed_tokens(mx.array([token]))
+            row = self.language_model.model.embed(mx.array([token]))
             return (embeds == row).all(axis=-1)
 
         return find_placeholders(

@@ -11,7 +11,7 @@ from mlx_lm.models.cache import BatchKVCache, QuantizedKVCache
 
 from mlx_glm45v.model.decoder import Glm4vMoeTextModel
 from tests.parity.cases import BASE, TEXT
-from tests.parity.ours import model_of
+from tests.parity.ours import build, model_of
 
 IDS = mx.array(TEXT.input_ids)
 LENGTH = IDS.shape[1]
@@ -24,6 +24,17 @@ def decoder() -> Glm4vMoeTextModel:
 
 def states(decoder: Glm4vMoeTextModel, ids: mx.array = IDS, **given: Any) -> np.ndarray:
     return np.array(decoder(ids, **given).last_hidden_state)
+
+
+@pytest.mark.parametrize("mode", ["mxfp4", "mxfp8", "nvfp4"])
+def test_packed_embeddings_come_out_in_the_models_dtype(mode: str) -> None:
+    group_size, bits = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}[mode]
+    decoder = build(BASE).language_model.model
+    decoder.embed_tokens = decoder.embed_tokens.to_quantized(
+        group_size=group_size, bits=bits, mode=mode
+    )
+    assert decoder.embed(IDS).dtype == mx.float32
+    assert decoder(IDS).last_hidden_state.dtype == mx.float32
 
 
 def test_embeddings_may_stand_for_tokens(decoder: Glm4vMoeTextModel) -> None:
