@@ -16,8 +16,8 @@ from typing import Any
 
 from .errors import CheckpointError
 from .progress import ProgressCallback, ShouldStop
-from .safetensors_header import TensorInfo
-from .shards import Format, check_finished, read_shards
+from .safetensors_header import Header, TensorInfo
+from .shards import Format, check_finished, join_headers, read_shards
 
 DEMO = "demo"
 MODEL_TYPE = "glm4v_moe"
@@ -118,15 +118,18 @@ def is_repo_id(name: str) -> bool:
     return not local and _REPO_ID.fullmatch(name) is not None
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
+def read_checkpoint(
+    folder: Path, *, headers: Mapping[Path, Header] | None = None
+) -> Checkpoint:
     """Read config and headers of a folder; warnings are logged as well as kept.
 
-    Raises `CheckpointError` when the config is missing, not JSON or of another model
-    type, or when the weight files are (see `shards.read_shards`).
+    `headers` are those of the weight files where these are not in the folder. Raises
+    `CheckpointError` when the config is missing, not JSON or of another model type, or
+    when the weight files are (see `shards.read_shards`).
     """
     check_finished(folder)
     config = read_config(folder)
-    shards = read_shards(folder)
+    shards = read_shards(folder) if headers is None else join_headers(folder, headers)
     for warning in shards.warnings:
         logger.warning("%s: %s", folder, warning)
     table, quant_method = quantization_of(config, folder / "config.json")

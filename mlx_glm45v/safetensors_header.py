@@ -24,7 +24,7 @@ BITS = {
     "I64": 64, "U64": 64, "F64": 64, "C64": 64,
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
 }  # fmt: skip
-_LENGTH_BYTES = 8
+LENGTH_BYTES = 8
 _LARGEST_HEADER = 100_000_000  # the reference implementation's own limit
 _FETCH_AGAIN = "fetch or convert this file again"
 
@@ -62,20 +62,36 @@ def read_header(file: Path) -> Header:
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
-            prefix = stream.read(_LENGTH_BYTES)
-            length = int.from_bytes(prefix, "little")
-            _check_length(file, prefix, length=length, size=size)
-            text = stream.read(length)
+            prefix = stream.read(LENGTH_BYTES)
+            text = stream.read(table_length(file, prefix, size=size))
     except OSError as error:
         raise CheckpointError(
             f"{file} cannot be read ({error.strerror}); check that it exists and that "
             "its permissions allow reading"
         ) from error
+    return parse_header(file, text, size=size)
+
+
+def table_length(file: Path, prefix: bytes, *, size: int) -> int:
+    """How many bytes of table follow the first `LENGTH_BYTES` of a file of `size`.
+
+    Raises `CheckpointError` when that cannot be; the file itself is not looked at.
+    """
+    length = int.from_bytes(prefix, "little")
+    _check_length(file, prefix, length=length, size=size)
+    return length
+
+
+def parse_header(file: Path, text: bytes, *, size: int) -> Header:
+    """The header whose table is `text`; `file` of `size` bytes need not be here.
+
+    Raises as `read_header` does.
+    """
     table = _parse_table(file, text)
     metadata = table.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict):
         raise CheckpointError(f"{file}: __metadata__ is not a table; {_FETCH_AGAIN}")
-    base = _LENGTH_BYTES + length
+    base = LENGTH_BYTES + len(text)
     infos = {name: _tensor_info(file, name, row, base) for name, row in table.items()}
     by_place = sorted(infos.items(), key=lambda item: (item[1].start, item[1].stop))
     ordered = dict(by_place)
@@ -91,20 +107,20 @@ def _check_length(file: Path, prefix: bytes, *, length: int, size: int) -> None:
             f"{file} is a git-lfs pointer of {size} bytes, not the weights themselves; "
             "run `git lfs pull` in its folder"
         )
-    if size < _LENGTH_BYTES:
+    if size < LENGTH_BYTES:
         raise CheckpointError(
             f"{file} is truncated: {size} bytes, a safetensors file starts with "
-            f"{_LENGTH_BYTES}; {_FETCH_AGAIN}"
+            f"{LENGTH_BYTES}; {_FETCH_AGAIN}"
         )
     if length > _LARGEST_HEADER:
         raise CheckpointError(
-            f"{file} is not a safetensors file: its first {_LENGTH_BYTES} bytes "
+            f"{file} is not a safetensors file: its first {LENGTH_BYTES} bytes "
             f"announce a header of {length} bytes; {_FETCH_AGAIN}"
         )
-    if size < _LENGTH_BYTES + length:
+    if size < LENGTH_BYTES + length:
         raise CheckpointError(
             f"{file} is truncated: {size} bytes found, its header alone ends at "
-            f"{_LENGTH_BYTES + length}; {_FETCH_AGAIN}"
+            f"{LENGTH_BYTES + length}; {_FETCH_AGAIN}"
         )
 
 

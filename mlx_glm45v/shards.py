@@ -49,8 +49,17 @@ def read_shards(folder: Path) -> Shards:
         raise CheckpointError(
             f"{folder} holds no *.safetensors file; give the folder of the weights"
         )
+    # Before any header is read: what is missing matters more than what is damaged.
     _check_numbering(folder, [file.name for file in files])
-    headers = {file: read_header(file) for file in files}
+    return join_headers(folder, {file: read_header(file) for file in files})
+
+
+def join_headers(folder: Path, headers: Mapping[Path, Header]) -> Shards:
+    """Take headers together that were read; `folder` holds the index, if there is one.
+
+    The weight files may lie elsewhere, or nowhere yet. Raises as `read_shards` does.
+    """
+    _check_numbering(folder, [file.name for file in headers])
     tensors = _join(headers)
     index = _read_index(folder)
     return Shards(

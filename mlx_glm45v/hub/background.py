@@ -55,6 +55,50 @@ def run_jobs(
                 raise Cancelled("stopped")
 
 
+class Background:
+    """One job that runs while the caller does other work, and is waited for later."""
+
+    def __init__(self, job: Job) -> None:
+        """Begin at once."""
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._error: BaseException | None = None
+        # A daemon, as in `run_jobs`.
+        self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
+        self._thread.start()
+
+    def wait(
+        self,
+        *,
+        should_stop: ShouldStop | None = None,
+        on_tick: Callable[[], None] | None = None,
+    ) -> None:
+        """Return when the job has ended; raise its error, or `Cancelled`.
+
+        `should_stop` and `on_tick` are called as by `run_jobs`.
+        """
+        while not self._ended.wait(_POLL_SECONDS):
+            if on_tick is not None:
+                on_tick()
+            if should_stop is not None and should_stop():
+                raise Cancelled("stopped")
+        if self._error is not None:
+            raise self._error
+
+    def end(self) -> None:
+        """Tell the job to stop, and wait for it a little."""
+        self._stop.set()
+        self._thread.join(_GRACE_SECONDS)
+
+    def _run(self, job: Job) -> None:
+        try:
+            job(self._stop)
+        except BaseException as error:  # raised again by `wait`
+            self._error = error
+        finally:
+            self._ended.set()
+
+
 @contextmanager
 def _threads(
     waiting: queue.SimpleQueue[Job],

@@ -18,8 +18,9 @@ from huggingface_hub.utils import build_hf_headers
 
 from ..errors import DownloadError
 from ..progress import Progress, ProgressCallback, ShouldStop
+from .asking import RemoteFile
 from .background import Job, run_jobs
-from .transfer import RemoteFile, fetch, part_of
+from .transfer import fetch, part_of
 
 # One connection seldom fills a fast line; more than a few make the Hub say 429.
 _CONNECTIONS = 4

@@ -8,7 +8,7 @@ huggingface_hub's, so that other tools find what was fetched here. Does not know
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,22 @@ from huggingface_hub.utils import validate_repo_id
 from ..errors import DownloadError
 from ..progress import ProgressCallback, ShouldStop
 from .advice import explain
+from .asking import RETRY_WAITS, RemoteFile, is_transient
 from .cache import CachedCommit
 from .listing import NEEDED, list_files
-from .transfer import RETRY_WAITS, is_transient
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One commit of a repository: its small files lie in `folder`, its weight files,
+    by name, are still at the Hub."""
+
+    repo_id: str
+    commit: str
+    folder: Path
+    weights: Mapping[str, RemoteFile]
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,26 @@ class Preview:
 
     folder: Path
     weight_bytes: int
+
+
+def open_repository(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    cache_dir: Path | None = None,
+    should_stop: ShouldStop | None = None,
+    retry_waits: Sequence[float] = RETRY_WAITS,
+) -> Repository:
+    """Fetch a repository's small files, for someone who will fetch the weights himself.
+
+    Raises as `download` does, without a connection always.
+    """
+    cache = Path(cache_dir or constants.HF_HUB_CACHE)
+    _check_repo_id(repo_id)
+    try:
+        return _open(repo_id, revision, cache, should_stop, retry_waits)
+    except (httpx2.TransportError, OSError) as error:
+        raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
 
 
 def preview(
@@ -57,23 +88,15 @@ def preview(
     cache = Path(cache_dir or constants.HF_HUB_CACHE)
     _check_repo_id(repo_id)
     try:
-        listing = list_files(
-            repo_id, revision=revision, should_stop=should_stop, retry_waits=retry_waits
-        )
-        repository = CachedCommit(cache, repo_id, listing.commit)
-        configs = listing.named(weights=False)
-        repository.fetch(
-            configs, progress=None, should_stop=should_stop, retry_waits=retry_waits
-        )
-        repository.link(configs)
+        repository = _open(repo_id, revision, cache, should_stop, retry_waits)
     except (httpx2.TransportError, OSError) as error:
         offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
         if offline and (folder := _cached(repo_id, revision, cache)):
             files = folder.glob("*.safetensors")
             return Preview(folder, sum(file.stat().st_size for file in files))
         raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
-    weights = listing.named(weights=True).values()
-    return Preview(repository.snapshot, sum(remote.size for remote in weights))
+    weights = repository.weights.values()
+    return Preview(repository.folder, sum(remote.size for remote in weights))
 
 
 def download(
@@ -124,6 +147,27 @@ def download(
     except (httpx2.TransportError, OSError) as error:
         raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
     return repository.snapshot
+
+
+def _open(
+    repo_id: str,
+    revision: str | None,
+    cache: Path,
+    should_stop: ShouldStop | None,
+    retry_waits: Sequence[float],
+) -> Repository:
+    """List a repository, fetch its small files; raises what the Hub's client does."""
+    listing = list_files(
+        repo_id, revision=revision, should_stop=should_stop, retry_waits=retry_waits
+    )
+    commit = CachedCommit(cache, repo_id, listing.commit)
+    configs = listing.named(weights=False)
+    commit.fetch(
+        configs, progress=None, should_stop=should_stop, retry_waits=retry_waits
+    )
+    commit.link(configs)
+    weights = listing.named(weights=True)
+    return Repository(repo_id, listing.commit, commit.snapshot, weights)
 
 
 def _check_repo_id(repo_id: str) -> None:

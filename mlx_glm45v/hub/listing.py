@@ -18,8 +18,8 @@ from huggingface_hub.hf_api import RepoSibling
 
 from ..errors import DownloadError
 from ..progress import ShouldStop
+from .asking import RETRY_WAITS, RemoteFile, ask
 from .background import run_jobs
-from .transfer import RETRY_WAITS, RemoteFile, ask
 
 # What loading and conversion read; everything else of a repository stays there.
 NEEDED = (

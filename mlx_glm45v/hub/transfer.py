@@ -14,37 +14,26 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO
 
 import httpx2
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from ..errors import Cancelled, DownloadError
+from .asking import (
+    RETRY_WAITS,
+    RemoteFile,
+    answer,
+    check_announced,
+    ended_early,
+    is_transient,
+    retry_after,
+    wait,
+    wrong_size,
+)
 
-RETRY_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
-_LONGEST_WAIT = 300.0
-_TIMEOUT_SECONDS = 10.0
-_TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _HASH_BLOCK = 8 << 20
-
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file of known size in bytes and checksum behind a URL.
-
-    `digest` is the sha256 of the content or, for `kind` "git", the sha1 of the git
-    blob.
-    """
-
-    url: str
-    size: int
-    digest: str
-    kind: Literal["sha256", "git"]
 
 
 def part_of(destination: Path) -> Path:
@@ -83,33 +72,12 @@ def fetch(
                     failures = 0
                 if not is_transient(error) or failures >= len(retry_waits):
                     raise
-                _wait(_retry_after(error) or retry_waits[failures], stop)
+                wait(retry_after(error) or retry_waits[failures], stop)
                 failures += 1
         on_size(remote.size)
         os.fsync(part.fileno())
         _verify(remote, part, stop)
         os.replace(part.name, destination)
-
-
-def ask(
-    request: Callable[[], Answer],
-    *,
-    stop: threading.Event,
-    retry_waits: Sequence[float] = RETRY_WAITS,
-) -> Answer:
-    """Make a request again while the server says 429 or 5xx.
-
-    Raises the last error. Without any connection it raises at once: whoever is offline
-    should hear it now.
-    """
-    for wait in retry_waits:
-        try:
-            return request()
-        except HfHubHTTPError as error:
-            if not is_transient(error):
-                raise
-            _wait(_retry_after(error) or wait, stop)
-    return request()
 
 
 @contextmanager
@@ -125,7 +93,7 @@ def _locked_part(path: Path, stop: threading.Event) -> Iterator[BinaryIO]:
             try:
                 fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                _wait(0.2, stop)
+                wait(0.2, stop)
                 continue
             if _still_names(path, part):
                 yield part
@@ -154,15 +122,10 @@ def _receive(
     asked = {**headers, "Accept-Encoding": "identity"}
     if have:
         asked["Range"] = f"bytes={have}-"
-    with get_session().stream(
-        "GET", remote.url, headers=asked, timeout=_TIMEOUT_SECONDS
-    ) as response:
-        if not response.is_success:
-            response.read()
-        hf_raise_for_status(response)
+    with answer(remote, asked) as response:
         if response.status_code != 206 and have:
             part.truncate(have := 0)  # the server sends the file from its beginning
-        _check_announced(remote, have, response)
+        check_announced(remote, have, response)
         on_size(have)
         for chunk in response.iter_bytes():
             if stop.is_set():
@@ -170,27 +133,12 @@ def _receive(
             have += len(chunk)
             if have > remote.size:
                 part.truncate(0)
-                raise _wrong_size(remote, have)
+                raise wrong_size(remote, have)
             part.write(chunk)
             part.flush()
             on_size(have)
     if have < remote.size:
-        raise httpx2.RemoteProtocolError(
-            f"the connection ended after {have} of {remote.size} bytes"
-        )
-
-
-def _check_announced(remote: RemoteFile, have: int, response: httpx2.Response) -> None:
-    length = response.headers.get("content-length", "")
-    if length.isdecimal() and have + int(length) != remote.size:
-        raise _wrong_size(remote, have + int(length))
-
-
-def _wrong_size(remote: RemoteFile, size: int) -> DownloadError:
-    return DownloadError(
-        f"{remote.url} is sent with {size} bytes, the repository lists {remote.size}; "
-        "try again later, or name another revision"
-    )
+        raise ended_early(have, remote.size)
 
 
 def _verify(remote: RemoteFile, part: BinaryIO, stop: threading.Event) -> None:
@@ -210,22 +158,3 @@ def _verify(remote: RemoteFile, part: BinaryIO, stop: threading.Event) -> None:
             f"{remote.url} arrived damaged: its checksum is {state.hexdigest()}, "
             f"{remote.digest} was announced; it was removed, start the download again"
         )
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request may well succeed a little later."""
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in _TRANSIENT_STATUS
-    return isinstance(error, httpx2.TransportError)
-
-
-def _retry_after(error: Exception) -> float | None:
-    if not isinstance(error, HfHubHTTPError):
-        return None
-    value = error.response.headers.get("retry-after", "")
-    return min(float(value), _LONGEST_WAIT) if value.isdecimal() else None
-
-
-def _wait(seconds: float, stop: threading.Event) -> None:
-    if stop.wait(seconds):
-        raise Cancelled("the download was stopped")

@@ -36,27 +36,36 @@ class Fault:
 
 @dataclass
 class StandInHub:
-    """`files` by repository, `faults` by path (one an answer), `seen` (path, Range)."""
+    """`files` by repository, `faults` by path (one an answer), `seen` (path, Range).
+
+    `commit` is what branches lead to; `older` keeps the files of other commits.
+    """
 
     url: str
     files: dict[str, dict[str, bytes]]
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     listed_sizes: dict[str, int] = field(default_factory=dict)
     seen: list[tuple[str, str | None]] = field(default_factory=list)
+    commit: str = COMMIT
+    older: dict[str, dict[str, bytes]] = field(default_factory=dict)
     ending: threading.Event = field(default_factory=threading.Event)
 
     def ranges_of(self, name: str) -> list[str | None]:
         """The Range header of every request for a file."""
         return [asked for path, asked in self.seen if path.endswith("/" + name)]
 
-    def listing(self, repo_id: str) -> dict[str, object]:
+    def content(self, repo_id: str, revision: str) -> dict[str, bytes]:
+        """The files of a branch or commit."""
+        return self.older.get(revision) or self.files[repo_id]
+
+    def listing(self, repo_id: str, revision: str) -> dict[str, object]:
         """What the Hub's API says about a repository."""
         return {
             "id": repo_id,
-            "sha": COMMIT,
+            "sha": revision if revision in self.older else self.commit,
             "siblings": [
                 self._sibling(name, content)
-                for name, content in self.files[repo_id].items()
+                for name, content in self.content(repo_id, revision).items()
             ],
         }
 
@@ -100,16 +109,20 @@ class _Handler(BaseHTTPRequestHandler):
         elif revision == "missing":
             self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
         else:
-            self._send(200, json.dumps(self.hub.listing(repo_id)).encode())
+            self._send(200, json.dumps(self.hub.listing(repo_id, revision)).encode())
 
     def _file(self, path: str, fault: Fault) -> None:
-        owner, name, _, _, file = path.lstrip("/").split("/", 4)
-        whole = self.hub.files[f"{owner}/{name}"][file]
+        owner, name, _, commit, file = path.lstrip("/").split("/", 4)
+        whole = self.hub.content(f"{owner}/{name}", commit)[file]
         content = fault.content if fault.content is not None else whole
         asked = None if fault.ignore_range else self.headers.get("Range")
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        body = content[start:]
+        first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
+        stop = min(int(last) + 1, len(content)) if last else len(content)
+        body = content[int(first) : stop]
         self.send_response(206 if asked else 200)
+        if asked:
+            whole_range = f"bytes {first}-{stop - 1}/{len(content)}"
+            self.send_header("Content-Range", whole_range)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         end = fault.drop_after if fault.drop_after is not None else fault.hang_after

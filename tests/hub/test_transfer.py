@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mlx_glm45v.errors import Cancelled
-from mlx_glm45v.hub.transfer import RemoteFile, fetch, part_of
+from mlx_glm45v.hub.asking import RemoteFile
+from mlx_glm45v.hub.transfer import fetch, part_of
 from tests.hub.stand_in import COMMIT, StandInHub, point_to, stand_in_hub
 
 CONTENT = bytes(range(256)) * 8000
