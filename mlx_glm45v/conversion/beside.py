@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,22 +58,35 @@ def config_document(config: Mapping[str, Any]) -> bytes:
     return json.dumps(config, indent=4, ensure_ascii=False).encode() + b"\n"
 
 
-def checksums_document(checksums: Mapping[str, Sequence[int]]) -> bytes:
-    """`checksums.json`: CRC-32 of each array's data, by name.
+@dataclass(frozen=True)
+class Checksums:
+    """CRC-32 of each array's data and of each small file, by name.
 
     An array that was written in n pieces (experts) has n numbers, of n equal parts.
     """
+
+    arrays: Mapping[str, tuple[int, ...]]
+    files: Mapping[str, int]
+
+
+def checksums_document(
+    checksums: Mapping[str, Sequence[int]], files: Mapping[str, bytes] | None = None
+) -> bytes:
+    """`checksums.json` of arrays, and of small files by their content."""
+    table = {name: zlib.crc32(content) for name, content in (files or {}).items()}
     rows = {name: list(checksums[name]) for name in sorted(checksums)}
     lines = ",\n".join(f"{json.dumps(name)}: {row}" for name, row in rows.items())
-    return f'{{"algorithm": "crc32", "arrays": {{\n{lines}\n}}}}\n'.encode()
+    head = f'"algorithm": "crc32", "files": {json.dumps(table, sort_keys=True)}'
+    return f'{{{head}, "arrays": {{\n{lines}\n}}}}\n'.encode()
 
 
-def read_checksums(folder: Path) -> dict[str, tuple[int, ...]]:
+def read_checksums(folder: Path) -> Checksums:
     """What `checksums_document` wrote; raises `CheckpointError` when it is lost."""
     path = folder / CHECKSUMS_NAME
     try:
         document = json.loads(path.read_bytes())
-        return {name: tuple(row) for name, row in document["arrays"].items()}
+        arrays = {name: tuple(row) for name, row in document["arrays"].items()}
+        return Checksums(arrays, dict(document["files"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}); only a folder that this converter "

@@ -40,7 +40,7 @@ Converted by mlx-glm45v {version}:
 {rows}
 
 The folder loads with mlx-glm45v (`python -m mlx_glm45v.generate --model FOLDER`) and
-with mlx-vlm. `checksums.json` holds a CRC-32 of each array.
+with mlx-vlm. `checksums.json` holds a CRC-32 of each array and file.
 """
 
 

@@ -176,13 +176,13 @@ def convert_plan(
         card = model_card(
             plan, source=source_name, command=command, version=__version__
         )
-        return {
+        files = {
             **copied,
             CONFIG_NAME: config_document(plan.config),
             INDEX_NAME: index_document(plan.files, plan.count),
-            CHECKSUMS_NAME: checksums_document(checksums),
             CARD_NAME: card.encode(),
         }
+        return {**files, CHECKSUMS_NAME: checksums_document(checksums, files)}
 
     if plan.dropped:
         logger.warning(
