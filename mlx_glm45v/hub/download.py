@@ -91,7 +91,9 @@ def preview(
         repository = _open(repo_id, revision, cache, should_stop, retry_waits)
     except (httpx2.TransportError, OSError) as error:
         offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
-        if offline and (folder := _cached(repo_id, revision, cache)):
+        if offline and (
+            folder := fetched_before(repo_id, revision=revision, cache_dir=cache)
+        ):
             files = folder.glob("*.safetensors")
             return Preview(folder, sum(file.stat().st_size for file in files))
         raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
@@ -125,7 +127,9 @@ def download(
         )
     except (httpx2.TransportError, OSError) as error:
         offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
-        if offline and (folder := _cached(repo_id, revision, cache)):
+        if offline and (
+            folder := fetched_before(repo_id, revision=revision, cache_dir=cache)
+        ):
             logger.warning("%s is used as fetched before: %s", repo_id, error)
             return folder
         raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
@@ -180,14 +184,19 @@ def _check_repo_id(repo_id: str) -> None:
         ) from error
 
 
-def _cached(repo_id: str, revision: str | None, cache: Path) -> Path | None:
-    """What was fetched of a revision earlier, None when that is not complete."""
+def fetched_before(
+    repo_id: str, *, revision: str | None = None, cache_dir: Path | None = None
+) -> Path | None:
+    """What was fetched of a revision earlier, None when that is not complete.
+
+    Asks nobody.
+    """
     try:
         return Path(
             snapshot_download(
                 repo_id,
                 revision=revision,
-                cache_dir=cache,
+                cache_dir=cache_dir,
                 local_files_only=True,
                 allow_patterns=list(NEEDED),
             )
