@@ -1,0 +1,323 @@
+"""The converter's words on the command line, and what they mean together.
+
+Knows argparse, recipes and which wishes contradict each other. Imports nothing heavy,
+so that `--help` answers at once; opens no files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from .recipes import (
+    BITS,
+    FP_MODES,
+    RECIPES,
+    Mode,
+    Recipe,
+    find_recipe,
+    floating,
+    mixed,
+    uniform,
+)
+
+_DTYPES = ("float16", "bfloat16", "float32")
+_PREDICATES = tuple(name for name in RECIPES if name.startswith("mixed_"))
+_DEFAULT_BITS = 4
+_EPILOG = """\
+examples:
+  python convert.py --hf-path zai-org/GLM-4.5V --mlx-path GLM-4.5V-4bit -q
+  python convert.py --hf-path zai-org/GLM-4.5V-FP8 --recipe mac-96gb --dry-run
+  python convert.py --hf-path zai-org/GLM-4.5V --recipe mac-64gb --fetch-by-shard
+  python convert.py --mlx-path GLM-4.5V-4bit --verify
+
+An interrupted conversion goes on when the same command is given again.
+Exit status: 0 done, 1 failed or something is off, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for, free of contradictions.
+
+    `source` None: only the folder `target` is looked at, or recipes are listed.
+    """
+
+    source: str | None
+    target: str
+    recipe: Recipe | None
+    search: bool
+    dtype: str | None
+    dequantize: bool
+    revision: str | None
+    list_recipes: bool
+    dry_run: bool
+    verify: bool
+    fetch_by_shard: bool
+    overwrite: bool
+
+    def command(self, source: str, target: str) -> str:
+        """The command that makes the same folder of a source and a target called so.
+
+        However it was asked for, the same recipe is the same words.
+        """
+        words = ["python", "convert.py", "--hf-path", source, "--mlx-path", target]
+        words += _words_of(self.recipe) if self.recipe else []
+        words += ["--search"] if self.search else []
+        words += ["--dequantize"] if self.dequantize else []
+        words += ["--dtype", self.dtype] if self.dtype else []
+        words += ["--revision", self.revision] if self.revision else []
+        return shlex.join(words)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `convert.py`."""
+    parser = argparse.ArgumentParser(
+        prog="python convert.py",
+        description="Convert GLM-4.5V to MLX, quantised or not, on a Mac of any size.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--hf-path",
+        "--model",
+        metavar="SOURCE",
+        help="the checkpoint to convert: a folder, a Hugging Face repo id, or 'demo'; "
+        "bf16, fp16, fp32, FP8 or MLX",
+    )
+    parser.add_argument(
+        "--mlx-path",
+        default="mlx_model",
+        metavar="FOLDER",
+        help="where to write (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--revision", help="branch, tag or commit of the source's repository"
+    )
+    _add_quantising(parser)
+    _add_ways(parser)
+    return parser
+
+
+def _add_quantising(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how the weights are stored")
+    group.add_argument(
+        "-q", "--quantize", action="store_true", help="quantise; 4 bits if not said"
+    )
+    group.add_argument("--q-bits", type=int, choices=BITS, help="bits per weight")
+    group.add_argument(
+        "--q-group-size",
+        type=int,
+        choices=(16, 32, 64, 128),
+        help="weights that share a scale (default: 64, or what the mode fixes)",
+    )
+    group.add_argument(
+        "--q-mode", choices=get_args(Mode), help="format (default: affine)"
+    )
+    group.add_argument(
+        "--quant-predicate",
+        choices=_PREDICATES,
+        help="mlx-lm's recipes of two widths",
+    )
+    group.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        metavar="NAME",
+        help="bits by kind of layer, such as mac-64gb; see --list-recipes",
+    )
+    group.add_argument(
+        "--vision-bits",
+        type=int,
+        choices=(4, 5, 6, 8),
+        help="quantise the vision tower, too (default: it stays as it is)",
+    )
+    group.add_argument(
+        "--search",
+        action="store_true",
+        help="look for better scales: more exact at 2 to 4 bits, takes longer",
+    )
+    group.add_argument(
+        "-d", "--dequantize", action="store_true", help="write plain floats"
+    )
+    group.add_argument(
+        "--dtype",
+        choices=_DTYPES,
+        help="of what is not quantised (default: the source's)",
+    )
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to do")
+    group.add_argument(
+        "--list-recipes",
+        action="store_true",
+        help="print the recipes with size, bytes read per token and smallest Mac",
+    )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be written, what it takes and which Macs run it; SOURCE "
+        "may be a config.json alone",
+    )
+    group.add_argument(
+        "--verify",
+        action="store_true",
+        help="check the folder written, or one that is finished already: files, "
+        "shapes, checksums, error against the source, one short answer",
+    )
+    group.add_argument(
+        "--fetch-by-shard",
+        action="store_true",
+        help="fetch, convert and delete the repository's files one by one: disk for "
+        "the output and two of them",
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace what FOLDER holds"
+    )
+
+
+def parse(argv: Sequence[str] | None = None) -> Wishes:
+    """Read the arguments.
+
+    Raises:
+        SystemExit: with status 2 when the words do not fit together.
+    """
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        return _wishes(arguments)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _wishes(arguments: argparse.Namespace) -> Wishes:
+    _check_ways(arguments)
+    return Wishes(
+        source=arguments.hf_path,
+        target=arguments.mlx_path,
+        recipe=_recipe(arguments),
+        search=arguments.search,
+        dtype=arguments.dtype,
+        dequantize=arguments.dequantize,
+        revision=arguments.revision,
+        list_recipes=arguments.list_recipes,
+        dry_run=arguments.dry_run,
+        verify=arguments.verify,
+        fetch_by_shard=arguments.fetch_by_shard,
+        overwrite=arguments.overwrite,
+    )
+
+
+def _check_ways(arguments: argparse.Namespace) -> None:
+    if not arguments.mlx_path:
+        raise ValueError("--mlx-path is empty: name a folder to write to")
+    if arguments.dry_run and arguments.verify:
+        raise ValueError("--dry-run writes nothing that --verify could check")
+    if arguments.hf_path is not None or arguments.list_recipes:
+        return
+    if not arguments.verify:
+        raise ValueError(
+            "--hf-path is missing: name the folder or repository to convert"
+        )
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(arguments).items()
+        if value and name not in ("mlx_path", "verify")
+    ]
+    if given:
+        raise ValueError(
+            f"{given[0]} says how to convert, but --hf-path does not say what; without "
+            "it --verify checks --mlx-path alone"
+        )
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe | None:
+    """The recipe that the words mean together, None for floats.
+
+    Raises ValueError where they contradict each other.
+    """
+    details = {
+        "--q-bits": arguments.q_bits,
+        "--q-group-size": arguments.q_group_size,
+        "--q-mode": arguments.q_mode,
+        "--quant-predicate": arguments.quant_predicate,
+    }
+    given = [name for name, value in details.items() if value is not None]
+    if arguments.dequantize:
+        others = {
+            "-q": arguments.quantize,
+            "--recipe": arguments.recipe,
+            "--vision-bits": arguments.vision_bits,
+            "--search": arguments.search,
+        }
+        quantising = [name for name, value in others.items() if value] + given
+        if quantising:
+            raise ValueError(
+                f"-d writes plain floats and {quantising[0]} quantises: choose one"
+            )
+    if arguments.recipe is not None and given:
+        raise ValueError(
+            f"--recipe {arguments.recipe} settles the bits of every layer, {given[0]} "
+            "contradicts it: give one of the two"
+        )
+    if arguments.recipe is not None:
+        recipe = find_recipe(arguments.recipe)
+    elif arguments.quantize:
+        recipe = _from_details(arguments)
+    else:
+        lonely = [*given, *(["--vision-bits"] if arguments.vision_bits else [])]
+        lonely += ["--search"] if arguments.search else []
+        if lonely:
+            raise ValueError(f"{lonely[0]} says how to quantise: add -q, or a --recipe")
+        return None
+    if arguments.search and recipe.mode != "affine":
+        raise ValueError(
+            f"--search looks for scales of the affine format, {recipe.mode} has none "
+            "to choose: leave it out"
+        )
+    if arguments.vision_bits is not None:
+        recipe = recipe.with_vision(arguments.vision_bits)
+    return recipe
+
+
+def _from_details(arguments: argparse.Namespace) -> Recipe:
+    """The recipe of mlx-lm's flags, with mlx-lm's defaults."""
+    mode: Mode = arguments.q_mode or "affine"
+    bits, group_size = arguments.q_bits, arguments.q_group_size
+    if predicate := arguments.quant_predicate:
+        if mode != "affine":
+            raise ValueError(f"--quant-predicate {predicate} is affine, not {mode}")
+        if bits is not None:
+            raise ValueError(
+                f"--quant-predicate {predicate} settles the bits, --q-bits contradicts "
+                "it: give one of the two"
+            )
+        _, low, high = predicate.split("_")
+        return mixed(int(low), int(high), group_size=group_size or 64)
+    if mode == "affine":
+        return uniform(bits or _DEFAULT_BITS, group_size=group_size or 64)
+    fixed = FP_MODES[mode]
+    if (bits or fixed[0], group_size or fixed[1]) != fixed:
+        raise ValueError(
+            f"--q-mode {mode} always has {fixed[0]} bits in groups of {fixed[1]}: "
+            "leave out --q-bits and --q-group-size"
+        )
+    return floating(mode)
+
+
+def _words_of(recipe: Recipe) -> list[str]:
+    vision = recipe.table.get("vision")
+    words = ["--vision-bits", str(vision)] if vision is not None else []
+    plain = recipe.with_vision(None)
+    known = RECIPES.get(recipe.name)
+    if known is not None and known.table == plain.table:
+        if known.group_size == plain.group_size:
+            return ["--recipe", recipe.name, *words]
+        # Of the named ones only mlx-lm's come with other groups.
+        words = ["--quant-predicate", recipe.name, *words]
+    else:
+        words = ["--q-bits", str(plain.table["attention"]), *words]
+    return ["-q", *words, "--q-group-size", str(plain.group_size)]
