@@ -79,12 +79,10 @@ ROOMS = {
     "conversion": room(
         {*FILES, "matching", "memory", "model.weights"}, {"mlx", "numpy"}
     ),
-    # Which machines run what a recipe gives.
-    "conversion.recipe_table": room({*VALUES, "memory", "conversion"}),
+    # Asks the Hub where its cache lies.
     "conversion.dry_run": room({*FILES, "memory", "conversion"}, HUB),
     # The converter's command line, and its one answer of the converted model.
     "conversion.command": room({"*"}),
-    "conversion.terminal": room({*VALUES, "memory", "conversion"}),
     "conversion.trial": room({*VALUES, "chat", "loading"}),
     "demo": room({"errors"}, {"numpy", "PIL"}),
     "loading": room({"*"}, {"mlx"}),

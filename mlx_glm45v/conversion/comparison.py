@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlx.core as mx
+import numpy as np
 
 from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
@@ -140,7 +141,7 @@ class Comparison:
                     allowed_error(wanted, parameter.scheme, DTYPES[dtype]),
                 ]
             )
-            errors, squares, limit = (float(value) for value in sums.tolist())
+            errors, squares, limit = map(float, np.array(sums))
             span.count += wanted.size
             span.errors += errors
             span.squares += squares
