@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Half of a millisecond: containers store rounded time stamps.
 ROUNDING = 5e-4
+# No video shows more frames a second; a higher rate asked for takes each frame all the
+# same, and counting its beats would take for ever.
+DENSEST = 1000.0
 
 
 class SamplingRule(Protocol):
@@ -43,7 +46,7 @@ class EvenRate:
     max_duration: float = 300.0
 
     def indices(self, info: VideoInfo, *, fps: float | None = None) -> list[int]:
-        rate = self.fps if fps is None else fps
+        rate = min(self.fps if fps is None else fps, DENSEST)
         if info.duration <= self.max_duration:
             count = max(math.floor(info.duration * rate), 1)
             chosen = [_first_at(info, step, rate) for step in range(count)]

@@ -61,6 +61,15 @@ def test_fps_replaces_the_rule_s_rate(rule: EvenRate | SteppedRate) -> None:
     assert rule.indices(constant(100, 10.0), fps=1.0) == list(range(0, 100, 10))
 
 
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("rate", [25.0, None])
+def test_an_absurd_rate_takes_every_frame_at_once(
+    rule: EvenRate | SteppedRate, rate: float | None
+) -> None:
+    info = video(np.arange(100) / 25, rate=rate, duration=4.0)
+    assert rule.indices(info, fps=1e12) == list(range(100))
+
+
 def test_the_last_frame_stands_twice_where_the_count_is_odd() -> None:
     assert EvenRate().indices(constant(15, 10.0)) == [0, 5, 10, 10]
     assert SteppedRate().indices(constant(1, 25.0)) == [0, 0]
