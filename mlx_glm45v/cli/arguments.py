@@ -13,6 +13,9 @@ from typing import Any
 
 from mlx_glm45v.messages import DocumentPart, ImagePart, Part, VideoPart
 
+# What is written out as a list must be short.
+_LAST_PAGE = 99_999
+
 _EPILOG = """\
 examples:
   python -m mlx_glm45v.generate "What is in the picture?" --image photo.jpg
@@ -115,11 +118,11 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
         "--max-tokens", "-m", type=_positive_integer, help="most tokens to generate"
     )
     group.add_argument("--temp", type=_natural_number, help="temperature (0: greedy)")
-    group.add_argument("--top-p", type=_share)
+    group.add_argument("--top-p", type=_share_above_0)
     group.add_argument("--top-k", type=_natural_integer)
     group.add_argument("--min-p", type=_share)
     group.add_argument("--repetition-penalty", type=_positive_number)
-    group.add_argument("--seed", type=_natural_integer)
+    group.add_argument("--seed", type=_seed)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -210,6 +213,11 @@ def _share(text: str) -> float:
     return value
 
 
+def _share_above_0(text: str) -> float:
+    _positive_number(text)
+    return _share(text)
+
+
 def _natural_integer(text: str) -> int:
     if not text.isascii() or not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
@@ -223,6 +231,13 @@ def _positive_integer(text: str) -> int:
     return value
 
 
+def _seed(text: str) -> int:
+    value = _natural_integer(text)
+    if value >= 2**64:
+        raise argparse.ArgumentTypeError(f"{text} is not below 2**64")
+    return value
+
+
 def _pages(text: str) -> tuple[int, ...]:
     pages: list[int] = []
     for piece in text.split(","):
@@ -231,5 +246,7 @@ def _pages(text: str) -> tuple[int, ...]:
         high = _positive_integer(last) if dash else low
         if high < low:
             raise argparse.ArgumentTypeError(f"{piece.strip()} is no range of pages")
+        if high > _LAST_PAGE:
+            raise argparse.ArgumentTypeError(f"no document has a page {high}")
         pages.extend(range(low, high + 1))
     return tuple(pages)
