@@ -30,9 +30,15 @@ def save_boxes(messages: Sequence[Message], reply: Reply, path: Path) -> list[st
         MediaError: a picture can no longer be read, or `path` cannot be written.
     """
     about = sorted({box.item for box in reply.boxes})
-    if not about:
+    moving = [item for item in about if reply.media[item].kind == "video"]
+    about = [item for item in about if item not in moving]
+    lines = [
+        f"the boxes on {reply.media[item].name} are not drawn: it is a video, and they "
+        "are about a moment of it"
+        for item in moving
+    ]
+    if not reply.boxes:
         return [f"the answer names no boxes; {path} is not written"]
-    lines = []
     for count, item in enumerate(about, start=1):
         target = path if count == 1 else path.with_stem(f"{path.stem}-{count}")
         boxes = [box for box in reply.boxes if box.item == item]

@@ -75,14 +75,13 @@ class Conversation:
             with asks_first(self._session.stop):
                 for event in self._session.send(message, thinking=self._thinking):
                     self._terminal.show(event)
+            if self._session.reply is not None:
+                self._on_reply(self._session.reply)
         except Glm45vError as error:
-            # The conversation is as before the question.
+            # Without a reply the conversation is as before the question.
             self._terminal.note(f"error: {error}")
-            return
         finally:
             self._waiting.clear()
-        if self._session.reply is not None:
-            self._on_reply(self._session.reply)
 
     def _command(self, line: str) -> None:
         name, _, rest = line.partition(" ")

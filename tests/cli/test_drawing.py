@@ -6,7 +6,7 @@ from mlx_glm45v.cli.drawing import draw_boxes, save_boxes
 from mlx_glm45v.errors import MediaError
 from mlx_glm45v.generation.events import Usage
 from mlx_glm45v.generation.grounding import Box
-from mlx_glm45v.messages import ImagePart, Message
+from mlx_glm45v.messages import ImagePart, Message, VideoPart
 from mlx_glm45v.processing.prompt import MediaItem
 
 WHITE = (255, 255, 255)
@@ -52,6 +52,22 @@ def test_boxes_go_to_the_picture_they_are_about(tmp_path):
     out = tmp_path / "out.png"
     lines = save_boxes(talk(black, white()), reply(Box("", 1, 20, 10, 60, 50)), out)
     assert len(lines) == 1
+    assert Image.open(out).getpixel((90, 70)) == WHITE
+
+
+def test_boxes_on_a_video_are_told_and_not_drawn(tmp_path):
+    media = (
+        MediaItem("video", "clip.mp4", 100, 80),
+        MediaItem("image", "a.png", 100, 80),
+    )
+    boxes = (Box("", 0, 0, 0, 9, 9), Box("", 1, 0, 0, 9, 9))
+    said = Reply("", None, boxes, (), "stop", Usage(), media)
+    parts = [VideoPart("clip.mp4"), ImagePart(white())]
+    out = tmp_path / "out.png"
+    first, second = save_boxes([Message("user", parts)], said, out)
+    assert "clip.mp4" in first
+    assert "not drawn" in first
+    assert str(out) in second
     assert Image.open(out).getpixel((90, 70)) == WHITE
 
 

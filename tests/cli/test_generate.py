@@ -11,6 +11,11 @@ import time
 import pytest
 
 from mlx_glm45v import generate
+from mlx_glm45v.chat import ChatOptions, ChatSession
+from mlx_glm45v.cli.arguments import parse
+from mlx_glm45v.cli.interactive import Conversation
+from mlx_glm45v.cli.terminal import Terminal
+from mlx_glm45v.errors import MediaError
 from tests.memory.configs import HUGE, write_sparse
 
 COMMAND = [sys.executable, "-m", "mlx_glm45v.generate"]
@@ -220,3 +225,17 @@ def test_chat_goes_on_after_an_error(picture, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr()
     assert "torn.png" in said.err
     assert said.out.strip()
+
+
+def test_chat_goes_on_when_the_boxes_cannot_be_saved(demo, capsys, monkeypatch):
+    told = []
+
+    def refuse(reply):
+        told.append(reply)
+        raise MediaError("out.png cannot be written")
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("Hello.\nHello again."))
+    session = ChatSession(*demo, options=ChatOptions(max_tokens=4))
+    Conversation(session, Terminal(), parse(["--chat"]), on_reply=refuse).run()
+    assert len(told) == 2
+    assert capsys.readouterr().err.count("error: out.png cannot be written") == 2
