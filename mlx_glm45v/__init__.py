@@ -3,7 +3,8 @@
     from mlx_glm45v import ChatSession, load
 
     model, processor = load("demo")
-    print(ChatSession(model, processor).ask("What is this?", images=["photo.png"]))
+    reply = ChatSession(model, processor).ask("What is this?", images=["photo.png"])
+    print(reply.answer)
 
 Public names are imported at their first use (PEP 562), so that `import mlx_glm45v`
 and `--help` wait for nothing. No public name equals a submodule's name, because

@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from mlx_glm45v.errors import Cancelled
 from mlx_glm45v.generation.answer import GenerationOptions
 from mlx_glm45v.generation.events import (
@@ -39,6 +41,9 @@ from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 from mlx_glm45v.processing.processor import Processor
 from mlx_glm45v.processing.prompt import MediaItem, Prompt
 from mlx_glm45v.tool_calls import parse_tool_call
+
+_PARTS = (ImagePart, VideoPart, DocumentPart)
+_SINGLE = (str, bytes, bytearray, memoryview, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -252,6 +257,7 @@ class ChatSession:
         Raises:
             MediaError: a picture, video or document cannot be used.
             PromptTooLong: the conversation does not fit the model's context.
+            TypeError: a single source was given where a list of them belongs.
         """
         for _ in self.stream(text, images, videos, documents, thinking=thinking):
             pass
@@ -269,9 +275,9 @@ class ChatSession:
     ) -> Iterator[Event]:
         """Asks and yields events as they come; `reply` holds the whole at the end."""
         parts: list[Part] = [
-            *(_as_part(image, ImagePart) for image in images),
-            *(_as_part(video, VideoPart) for video in videos),
-            *(_as_part(document, DocumentPart) for document in documents),
+            *_as_parts(images, ImagePart, "images"),
+            *_as_parts(videos, VideoPart, "videos"),
+            *_as_parts(documents, DocumentPart, "documents"),
             TextPart(text),
         ]
         return self.send(Message("user", parts), thinking=thinking)
@@ -381,8 +387,17 @@ class _Said:
         )
 
 
-def _as_part(given: Any, kind: Callable[[Any], Part]) -> Part:
-    """A source becomes a part; a part stays itself."""
-    if isinstance(given, ImagePart | VideoPart | DocumentPart):
-        return given
-    return kind(given)
+def _as_parts(
+    given: Iterable[Any], kind: Callable[[Any], Part], name: str
+) -> list[Part]:
+    """Each source becomes a part; a part stays itself.
+
+    A path's letters and an array's rows can be iterated, too, so a single source would
+    be taken for many.
+    """
+    if not isinstance(given, Iterable) or isinstance(given, _SINGLE):
+        raise TypeError(
+            f"{name} is a list of sources, not one {type(given).__name__}; write "
+            f"{name}=[...]"
+        )
+    return [each if isinstance(each, _PARTS) else kind(each) for each in given]

@@ -1,6 +1,7 @@
 """Conversations with the demo: what joins them, what a stop or an error leaves."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,18 @@ def test_progress_goes_from_files_to_pictures_to_the_prompt(session, picture):
         if isinstance(event, PrefillProgress)
     ]
     assert sorted(set(stages), key=stages.index) == ["media", "vision", "prompt"]
+
+
+@pytest.mark.parametrize("kind", ["images", "videos", "documents"])
+@pytest.mark.parametrize(
+    "single",
+    ["photo.png", Path("photo.png"), b"GIF89a", np.zeros((8, 8, 3), np.uint8)],
+    ids=["str", "path", "bytes", "array"],
+)
+def test_one_source_outside_of_a_list_is_refused(session, kind, single):
+    with pytest.raises(TypeError, match=rf"write {kind}=\[\.\.\.\]"):
+        session.ask("What is it?", **{kind: single})
+    assert session.messages == ()
 
 
 def test_turns_join_the_conversation_and_their_pictures_stay(session, picture):
