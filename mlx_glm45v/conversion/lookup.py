@@ -19,7 +19,7 @@ from ..checkpoints import (
     read_config_file,
 )
 from ..config import Glm4vMoeConfig
-from ..errors import CheckpointError
+from ..errors import CheckpointError, DownloadError
 from ..model.weights import keeps_float32
 from ..progress import ShouldStop
 from ..safetensors_header import TensorInfo
@@ -119,10 +119,17 @@ def _look_at_repository(
     # The HTTP client costs half a second, needed for no folder.
     from ..hub.download import fetched_before, open_repository
 
-    if folder := fetched_before(repo_id, revision=revision):
+    try:
+        seen = open_repository(repo_id, revision=revision, should_stop=should_stop)
+    except DownloadError:
+        folder = fetched_before(repo_id, revision=revision)
+        if folder is None:
+            raise
         return Seen(read_checkpoint(folder), "the headers of fetched files", True)
-    seen = open_repository(repo_id, revision=revision, should_stop=should_stop)
     here = {file.name for file in seen.folder.glob("*.safetensors")}
+    if here == seen.weights.keys():
+        checkpoint = read_checkpoint(seen.folder)
+        return Seen(checkpoint, "the headers of fetched files", True)
     return Seen(
         checkpoint_of(seen.folder / CONFIG_NAME),
         "the Hub's listing and the config",
