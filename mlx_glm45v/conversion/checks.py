@@ -18,7 +18,7 @@ from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
 from ..errors import CheckpointError
 from ..safetensors_header import TensorInfo
-from ..shards import listed
+from ..shards import INDEX_NAME, listed
 from .beside import (
     CHECKSUMS_NAME,
     CONFIG_NAME,
@@ -36,6 +36,25 @@ Advance = Callable[[int, str], None]
 
 _BLOCK_BYTES = 16_000_000
 _AGAIN = "convert again with --overwrite"
+
+
+def check_presence(folder: Path) -> Iterator[str]:
+    """Weight files that the index tells of and that are not there, with their arrays.
+
+    An index that is lost or not readable is found by its checksum.
+    """
+    try:
+        document = json.loads((folder / INDEX_NAME).read_bytes())
+        files = {str(name): str(file) for name, file in document["weight_map"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    for file in sorted(set(files.values())):
+        if not (folder / file).is_file():
+            names = [name for name in files if files[name] == file]
+            yield (
+                f"{folder / file} is missing with {len(names)} arrays "
+                f"({listed(names, limit=2)}); {_AGAIN}"
+            )
 
 
 def check_shapes(checkpoint: Checkpoint) -> Iterator[str]:

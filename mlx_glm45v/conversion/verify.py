@@ -13,7 +13,12 @@ from pathlib import Path
 from ..checkpoints import Checkpoint, read_checkpoint
 from ..errors import Cancelled, CheckpointError, NotEnoughMemory
 from ..progress import Progress, ProgressCallback, ShouldStop
-from .checks import check_against_plan, check_checksums, check_shapes
+from .checks import (
+    check_against_plan,
+    check_checksums,
+    check_presence,
+    check_shapes,
+)
 from .comparison import Comparison, Misplaced, Part
 from .plan import Plan
 from .trial import QUESTION, Answer, short_answer
@@ -59,7 +64,8 @@ def verify(
     try:
         output = read_checkpoint(folder)
     except CheckpointError as error:
-        return Verification(folder, 0, 0, 0, (str(error),))
+        missing = check_presence(folder)
+        return Verification(folder, 0, 0, 0, (str(error), *missing))
     problems = [*check_shapes(output)]
     notes: list[str] = []
     comparison = None
