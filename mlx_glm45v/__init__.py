@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .chat import ChatOptions, ChatSession, Reply, stream_generate
     from .checkpoints import Checkpoint, resolve
     from .config import Glm4vMoeConfig, Glm4vMoeTextConfig, Glm4vMoeVisionConfig
+    from .conversion.pipeline import ConversionSummary, convert
     from .errors import (
         Cancelled,
         CheckpointError,
@@ -61,6 +62,7 @@ _NAMES_BY_MODULE = {
     "chat": ("ChatOptions", "ChatSession", "Reply", "stream_generate"),
     "checkpoints": ("Checkpoint", "resolve"),
     "config": ("Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"),
+    "conversion.pipeline": ("ConversionSummary", "convert"),
     "errors": (
         "Cancelled",
         "CheckpointError",
@@ -114,6 +116,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "ConversionError",
+    "ConversionSummary",
     "DocumentPart",
     "DownloadError",
     "Event",
@@ -144,6 +147,7 @@ __all__ = [
     "Verdict",
     "VideoPart",
     "check_fits",
+    "convert",
     "estimate_footprint",
     "load",
     "load_model",
