@@ -1,12 +1,13 @@
 """What the trainer shows is what the library would show."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from mlx_glm45v.demo.clips import random_clip
+from mlx_glm45v.demo.clips import Clip, random_clip
 from mlx_glm45v.demo.questions import GREETING, Exchange
 from mlx_glm45v.messages import ImagePart, Message, TextPart, VideoPart
 
@@ -87,6 +88,22 @@ def test_only_the_models_words_are_learned(writer, demo_folder, thinking, said):
     assert tokenizer.decode(targets, skip_special_tokens=False) == said
     where = np.flatnonzero(sample.targets >= 0)
     assert (sample.ids[where + 1] == sample.targets[where]).all()
+
+
+def test_time_texts_are_marked_with_the_way_so_far(writer, demo_folder):
+    from demo_training.samples import Turn, clip_media
+
+    tokenizer = Tokenizer.from_file(str(demo_folder / "tokenizer.json"))
+    scene = random_clip(Random(0)).scene
+    figure = replace(scene.figures[0], x=28.0, y=56.0)
+    clip = Clip(replace(scene, figures=(figure,)), "right", distance=60, seconds=3)
+    sample = writer.sample([Turn(FIRST, clip_media(Random(1), clip))], thinking=True)
+    columns = sample.marks[:, 0].astype(int)
+    assert tokenizer.decode(sample.ids[columns].tolist()) == "012"
+    # 28 + 20 * 0.25 units of 112 at first, 20 more each second.
+    assert np.allclose(sample.marks[:, 1], np.array([33, 53, 73]) / 56 - 1)
+    assert np.allclose(sample.marks[:, 3], np.array([0, 20, 40]) / 56)
+    assert np.allclose(sample.marks[:, [2, 4]], 0)
 
 
 def test_held_out_questions_repeat_themselves_and_differ():

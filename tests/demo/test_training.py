@@ -112,6 +112,8 @@ def test_pictures_side_by_side_are_attended_to_one_by_one(writer, tiny_config):
     with torch.no_grad():
         together = trainer.loss(batch)
         named = trainer.naming_loss(batch)
+        tracked = trainer.tracking_loss(batch)
+        assert tracked == 0  # pictures have no time texts
         trainer.model.model.visual.config._attn_implementation = "sdpa"
         apart = trainer.loss(batch)
         named_apart = trainer.naming_loss(batch)

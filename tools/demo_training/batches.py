@@ -27,11 +27,16 @@ from mlx_glm45v.demo.scenes import COUNTS
 FEW = (1, 1, 2)  # figures of the first pictures
 FIRST_CROWDS = 300
 FIRST_CLIPS = 400
+FIRST_MOVES = 1700  # from here on more clips, and their movement counts more
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded rows: ids, targets (B, L), positions (3, B, L), and all patches."""
+    """Right-padded rows: ids, targets (B, L), positions (3, B, L), and all patches.
+
+    `cells` (M, 6) has a row for each placeholder, `marks` (K, 6) for each time text:
+    row, column, place and way so far.
+    """
 
     ids: torch.Tensor
     targets: torch.Tensor
@@ -39,6 +44,7 @@ class Batch:
     pixel_values: torch.Tensor
     grid_thw: torch.Tensor
     cells: torch.Tensor
+    marks: torch.Tensor
 
 
 def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
@@ -47,12 +53,13 @@ def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
     ids = np.full((len(samples), length), pad_id, dtype=np.int64)
     targets = np.full_like(ids, -100)
     positions = np.zeros((3, len(samples), length), dtype=np.int64)
-    patches, grids, cells = [], [], []
+    patches, grids, cells, marks = [], [], [], []
     for row, sample in enumerate(samples):
         end = len(sample.ids)
         ids[row, :end] = sample.ids
         targets[row, :end] = sample.targets
         positions[:, row, :end] = sample.positions
+        marks.append(np.insert(sample.marks, 0, row, axis=1))
         for media in sample.media:
             patches += media.pairs
             grids += [(1, *media.grid)] * len(media.pairs)
@@ -64,6 +71,7 @@ def padded(samples: Sequence[Sample], *, pad_id: int) -> Batch:
         pixel_values=torch.from_numpy(np.concatenate(patches)),
         grid_thw=torch.tensor(grids),
         cells=torch.from_numpy(np.concatenate(cells)),
+        marks=torch.from_numpy(np.concatenate(marks)),
     )
 
 
@@ -83,14 +91,15 @@ def make_batch(
     about three times a picture's patches, so its batches have fewer rows.
     """
     kinds = Random(f"train:{seed}:{step}:{worker}")
-    clips = step >= FIRST_CLIPS and kinds.random() < 0.27
+    share = 0.27 if step < FIRST_MOVES else 0.42
+    clips = step >= FIRST_CLIPS and kinds.random() < share
     canvas = kinds.choice(CLIP_CANVASES if clips else CANVASES)
     seconds = kinds.choice(LASTING)
     turns = kinds.choice((1, 1, 2) if clips else (1, 1, 2, 3))
     pictures = 2 if turns == 1 and kinds.random() < 0.25 else 1
     samples = []
-    share = 5 / 12 if clips else 1 / pictures**0.5
-    for row in range(max(1, round(rows * share))):
+    part = 5 / 12 if clips else 1 / pictures**0.5
+    for row in range(max(1, round(rows * part))):
         random = Random(f"train:{seed}:{step}:{worker}:{row}")
         if row > 0 and kinds.random() < 0.03:
             samples.append(text_sample(writer, random))

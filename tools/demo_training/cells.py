@@ -38,6 +38,12 @@ def cells_of(scene: Scene, grid: tuple[int, int]) -> np.ndarray:
     return cells
 
 
+def place_at(clip: Clip, time: float) -> tuple[float, float]:
+    """Where the clip's figure is, across and down from -1 to 1."""
+    figure = clip.scene_at(time).figures[0]
+    return figure.x / clip.scene.width * 2 - 1, figure.y / clip.scene.height * 2 - 1
+
+
 def cells_between(clip: Clip, second: int, grid: tuple[int, int]) -> np.ndarray:
     """Cells of the frames at `second` and half a second later."""
     cells = cells_of(clip.scene_at(second + 0.25), grid)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from random import Random
 
 import numpy as np
-from demo_training.cells import cells_between, cells_of
+from demo_training.cells import cells_between, cells_of, place_at
 from demo_training.checkpoint_files import image_config, video_config
 from PIL import Image, ImageFilter
 from tokenizers import Tokenizer
@@ -50,13 +50,15 @@ class Media:
     """Frame pairs of one picture or video; `seconds` is None for a picture.
 
     `pairs` holds (h/14 * w/14, 1176) patches each, all of one `grid` (h/14, w/14), and
-    `cells` what is drawn where, see `demo_training.cells`.
+    `cells` what is drawn where, see `demo_training.cells`; `path` is where a video's
+    figure is in each pair.
     """
 
     pairs: tuple[np.ndarray, ...]
     grid: tuple[int, int]
     cells: np.ndarray
     seconds: tuple[int, ...] | None = None
+    path: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Sample:
-    """A conversation in numbers: ids, positions (3, L), targets (L,) and its media."""
+    """A conversation in numbers: ids, positions (3, L), targets (L,) and its media.
+
+    `marks` (K, 5) has a row for each time text of a video: its token's index, where the
+    figure is by then, and how far that is from where it started.
+    """
 
     ids: np.ndarray
     positions: np.ndarray
     targets: np.ndarray
+    marks: np.ndarray
     media: tuple[Media, ...]
 
 
@@ -126,6 +133,7 @@ def clip_media(random: Random, clip: Clip) -> Media:
         grid,
         np.concatenate(cells),
         tuple(range(len(pairs))),
+        tuple(place_at(clip, second + 0.25) for second in range(len(pairs))),
     )
 
 
@@ -197,7 +205,18 @@ class Writer:
         says = np.array(spoken[1:])
         targets[:-1][says] = row[1:][says]
         media = tuple(turn.media for turn in turns if turn.media)
-        return Sample(row, positions_of(row, self.image_id, media), targets, media)
+        positions = positions_of(row, self.image_id, media)
+        marks = marks_of(row, self.image_id, media)
+        return Sample(row, positions, targets, marks, media)
+
+
+def marks_of(ids: np.ndarray, image_id: int, media: Sequence[Media]) -> np.ndarray:
+    """See `Sample.marks`; the time text stands behind a pair's closing tag."""
+    if len(media) != 1 or not media[0].path:
+        return np.zeros((0, 5), np.float32)
+    ends = np.flatnonzero((ids[:-1] == image_id) & (ids[1:] != image_id))
+    path = np.array(media[0].path)
+    return np.column_stack([ends + 2, path, path - path[0]]).astype(np.float32)
 
 
 def positions_of(ids: np.ndarray, image_id: int, media: Sequence[Media]) -> np.ndarray:

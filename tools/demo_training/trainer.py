@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from demo_training.batches import Batch
+from demo_training.batches import FIRST_MOVES, Batch
 from torch import distributed, nn
 from torch.nn import functional
 from transformers import (
@@ -119,12 +119,17 @@ class Trainer:
         self.naming = nn.Linear(
             config.vision_config.out_hidden_size, sum(NAMING), dtype=torch.float32
         )
+        self.tracking = nn.Linear(config.text_config.hidden_size, 4)
         self.schedule = schedule
         self.step = 0
         self.workers = (
             distributed.get_world_size() if distributed.is_initialized() else 1
         )
-        self.parameters = [*self.model.parameters(), *self.naming.parameters()]
+        self.parameters = [
+            parameter
+            for part in (self.model, self.naming, self.tracking)
+            for parameter in part.parameters()
+        ]
         decayed = [p for p in self.parameters if p.ndim >= 2]
         others = [p for p in self.parameters if p.ndim < 2]
         self.optimizer = torch.optim.AdamW(
@@ -140,6 +145,9 @@ class Trainer:
             name: value.detach().clone()
             for name, value in self.model.state_dict().items()
         }
+        self._read: list[torch.Tensor] = []
+        decoder = self.model.model.language_model.layers
+        decoder[-2].register_forward_hook(self._note_reading)
         self._seen: list[torch.Tensor] = []
         self.model.model.visual.register_forward_hook(self._note_features)
         self._chosen: list[tuple[torch.nn.Module, torch.Tensor]] = []
@@ -158,6 +166,21 @@ class Trainer:
         assert outputs.pooler_output is not None
         self._seen.append(outputs.pooler_output)
 
+    def _note_reading(
+        self, _layer: nn.Module, _inputs: object, outputs: torch.Tensor
+    ) -> None:
+        self._read.append(outputs)
+
+    def tracking_loss(self, batch: Batch) -> torch.Tensor:
+        """How badly the last but one layer knows at time texts where the figure is."""
+        (read,) = self._read
+        self._read.clear()
+        if not len(batch.marks):
+            return read.new_zeros(())
+        rows, columns = batch.marks[:, 0].long(), batch.marks[:, 1].long()
+        told = self.tracking(read[rows, columns])
+        return functional.mse_loss(told, batch.marks[:, 2:])
+
     def naming_loss(self, batch: Batch) -> torch.Tensor:
         """How badly the features of the last forward name what each cell shows."""
         (seen,) = self._seen
@@ -168,8 +191,14 @@ class Trainer:
             functional.cross_entropy(shape, shapes)
             + functional.cross_entropy(colour, colours)
             + functional.mse_loss(place, batch.cells[:, 2:4])
-            + functional.mse_loss(move, batch.cells[:, 4:6])
+            + self._move_loss(move, batch.cells)
         )
+
+    def _move_loss(self, told: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        if self.step < FIRST_MOVES:
+            return functional.mse_loss(told, cells[:, 4:6])
+        covered = cells[:, 0] > 0
+        return 2 * functional.mse_loss(told[covered], cells[covered, 4:6])
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Mean cross entropy over the tokens that the model has to say."""
@@ -190,8 +219,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self._seen.clear()
+        self._read.clear()
         loss = self.loss(batch)
-        named = self.naming_loss(batch)
+        named = self.naming_loss(batch) + 4 * self.tracking_loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         (loss + 0.5 * named).backward()
         self._share_gradients()
@@ -254,6 +284,7 @@ class Trainer:
             {
                 "model": self.model.state_dict(),
                 "naming": self.naming.state_dict(),
+                "tracking": self.tracking.state_dict(),
                 "average": self.average,
                 "optimizer": self.optimizer.state_dict(),
                 "step": self.step,
@@ -268,6 +299,7 @@ class Trainer:
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.naming.load_state_dict(state["naming"])
+        self.tracking.load_state_dict(state["tracking"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
