@@ -117,7 +117,7 @@ def stream_generate(
     started = time.perf_counter()
     try:
         prompt = yield from _read_prompt(
-            processor, messages, options, continue_final_message, should_stop
+            model, processor, messages, options, continue_final_message, should_stop
         )
     except Cancelled:
         yield Finished("cancelled", Usage())
@@ -128,6 +128,7 @@ def stream_generate(
 
 
 def _read_prompt(
+    model: Glm4vMoeForConditionalGeneration,
     processor: Processor,
     messages: Sequence[Message],
     options: ChatOptions,
@@ -139,6 +140,7 @@ def _read_prompt(
         tools=options.tools,
         thinking=options.thinking,
         continue_final_message=continue_final_message,
+        context_length=model.config.context_length,
         should_stop=should_stop,
     )
     while True:
@@ -300,6 +302,7 @@ class ChatSession:
         prompt: Prompt | None = None
         try:
             prompt = yield from _read_prompt(
+                self._model,
                 self._processor,
                 [*self._messages, message],
                 options,

@@ -171,6 +171,16 @@ def test_a_prompt_over_the_context_is_refused_with_the_counts(demo, session):
     assert session.messages == ()
 
 
+def test_media_over_the_context_are_refused_before_all_are_read(demo, session):
+    white = Image.new("RGB", (112, 112), (255, 255, 255))
+    count = demo[0].config.context_length // 12  # at 16 tokens and two marks each
+    read = []
+    with pytest.raises(PromptTooLong, match=rf"\d+ of {count} pictures"):
+        read.extend(session.stream("Compare them.", images=[white] * count))
+    assert 0 < len(read) < 0.9 * count
+    assert session.messages == ()
+
+
 def test_an_answer_is_continued_where_it_was_cut(demo, picture):
     question = Message("user", [ImagePart(picture), TextPart("Describe the picture.")])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_glm45v.errors import MediaError
+from mlx_glm45v.errors import MediaError, PromptTooLong
 from mlx_glm45v.messages import Message, Part, VideoPart
 from mlx_glm45v.processing.chat_template import ChatTemplate, unfence
 from mlx_glm45v.processing.checkpoint_files import (
@@ -122,12 +122,15 @@ class Processor:
         tools: Sequence[Mapping[str, Any]] | None = None,
         thinking: bool | None = None,
         continue_final_message: bool = False,
+        context_length: int | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Generator[tuple[int, int], None, Prompt]:
         """The same as `prompt`, a medium at a time.
 
         Yields (done, total) after each picture, video or document page; the generator's
-        return value is the prompt.
+        return value is the prompt. What cannot fit in `context_length` tokens is
+        `PromptTooLong` as soon as that is certain: a thick document's patches would
+        fill the memory first.
         """
         if not messages:
             raise ValueError("a prompt needs at least one message")
@@ -144,9 +147,13 @@ class Processor:
         places = media_parts(shown)
         self._check_placeholders(template_ids, places)
         reader = MediaReader(self.image_processor, self.video_processor)
-        media = []
+        media: list[Medium] = []
+        length = len(template_ids)
+        _check_length(length, context_length, read=0, given=len(places))
         for medium in reader.read(media_parts(messages), should_stop=should_stop):
             media.append(medium)
+            length += self._tokens_of(medium) - 1
+            _check_length(length, context_length, read=len(media), given=len(places))
             yield len(media), len(places)
         return self._assemble(template_ids, media)
 
@@ -158,6 +165,11 @@ class Processor:
             )
             ids.extend(encode(piece))
         return ids
+
+    def _tokens_of(self, medium: Medium) -> int:
+        """Placeholder tokens of a medium, without its markers and time texts."""
+        window = self.image_processor.merge_size**2
+        return sum(len(frame.pixel_values) // window for frame in medium.frames)
 
     def _check_placeholders(self, ids: Sequence[int], parts: Sequence[Part]) -> None:
         tokens = self.tokens
@@ -239,3 +251,14 @@ class Processor:
             if token in (self.tokens.end_of_thinking, self.tokens.assistant):
                 return False
         return False
+
+
+def _check_length(length: int, context: int | None, *, read: int, given: int) -> None:
+    if context is None or length < context:
+        return
+    part = f", {read} of {given} pictures, videos and pages counted" if given else ""
+    raise PromptTooLong(
+        f"the prompt has {length} tokens or more{part}, but the model's context holds "
+        f"{context}, the answer included; give fewer or smaller media or drop earlier "
+        "turns"
+    )
