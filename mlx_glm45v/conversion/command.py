@@ -35,22 +35,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: with status 2 for wrong usage, 0 after --help.
     """
     wishes = parse(argv)
+    from .terminal import Terminal
+
+    terminal = Terminal()
     try:
         with asks_first(lambda: None) as pressed:
-            return _run(wishes, pressed)
+            return _run(wishes, terminal, pressed)
     except (Cancelled, KeyboardInterrupt):
-        said = "stopped; the same command goes on where this one stopped"
-        print(f"\n{said}", file=sys.stderr)
+        terminal.note("stopped; the same command goes on where this one stopped")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output left; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        return _report(error)
+        terminal.note(_told(error))
+        return FAILED
 
 
-def _report(error: Exception) -> int:
+def _told(error: Exception) -> str:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     line = " ".join(str(error).split())
@@ -59,14 +62,10 @@ def _report(error: Exception) -> int:
             f"unexpected {type(error).__name__}: {line} "
             f"({TRACEBACK_VARIABLE}=1 shows where)"
         )
-    print(f"error: {line}", file=sys.stderr)
-    return FAILED
+    return f"error: {line}"
 
 
-def _run(wishes: Wishes, should_stop: ShouldStop) -> int:
-    from .terminal import Terminal
-
-    terminal = Terminal()
+def _run(wishes: Wishes, terminal: Terminal, should_stop: ShouldStop) -> int:
     if wishes.list_recipes:
         return _list_recipes(wishes, terminal)
     if wishes.source is None:
@@ -81,7 +80,8 @@ def _run(wishes: Wishes, should_stop: ShouldStop) -> int:
         terminal.lines(assessment_lines(assessment, this_machine()))
         assessment.check_disks()
         return 0
-    assessment.check_disks()
+    if not wishes.fetch_by_shard:  # which counts what lies there already
+        assessment.check_disks()
     _say_what_fits(assessment, terminal)
     _convert(wishes, wishes.source, terminal, should_stop)
     if wishes.verify:
@@ -155,6 +155,7 @@ def _convert(
             dequantize=wishes.dequantize,
             overwrite=wishes.overwrite,
             revision=wishes.revision,
+            announce=lambda needs: terminal.note(str(needs)),
             progress=terminal.progress,
             should_stop=should_stop,
             command=wishes.command(name, target.name),

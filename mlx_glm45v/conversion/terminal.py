@@ -10,11 +10,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TextIO
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
 
 from ..memory.report import gigabytes
 from ..progress import Progress
-from .pipeline import ConversionSummary
+
+if TYPE_CHECKING:
+    from .pipeline import ConversionSummary
 
 _CLEAR_LINE = "\r\x1b[K"
 _VERBS = {
@@ -30,6 +33,26 @@ _LINE_SECONDS = 30.0
 _RATE_SECONDS = 30.0
 _SETTLED_SECONDS = 1.0
 _LONGEST_BAR = 30
+
+
+@dataclass
+class _Drawn:
+    """(seconds, bytes done) of a bar's last half minute, the oldest first."""
+
+    recent: deque[tuple[float, int]] = field(default_factory=deque)
+    complete: bool = False
+
+    def note(self, now: float, done: int) -> None:
+        self.recent.append((now, done))
+        while len(self.recent) > 2 and now - self.recent[0][0] > _RATE_SECONDS:
+            self.recent.popleft()
+
+    def rate(self) -> float:
+        """Bytes a second, 0.0 before that can be told."""
+        (before, had), (now, done) = self.recent[0], self.recent[-1]
+        if now - before < _SETTLED_SECONDS:
+            return 0.0
+        return (done - had) / (now - before)
 
 
 class Terminal:
@@ -52,34 +75,31 @@ class Terminal:
         self._columns = columns
         self._lively = self._err.isatty()
         self._has_bar = False
-        self._bar: tuple[str, int] | None = None
-        self._shown = 0.0
-        self._complete = False
-        # (seconds, bytes done) of the last half minute, the oldest first.
-        self._recent: deque[tuple[float, int]] = deque()
+        self._shown = clock()
+        # What was drawn of each bar, by stage and total: fetching and converting may
+        # take turns.
+        self._drawn: dict[tuple[str, int], _Drawn] = {}
 
     def progress(self, progress: Progress) -> None:
         """Draw the bar anew, ten times a second at most; whole ones always once."""
         now = self._clock()
         bar = (progress.stage, progress.total)
-        if bar != self._bar:
-            self._bar, self._complete = bar, False
-            self._recent.clear()
-            # A bar is drawn at once; a line in a file waits until there is news.
-            self._shown = now - _REDRAW_SECONDS if self._lively else now
-        due = now - self._shown >= (_REDRAW_SECONDS if self._lively else _LINE_SECONDS)
+        is_new = bar not in self._drawn
+        drawn = self._drawn.setdefault(bar, _Drawn())
+        if is_new:
+            drawn.note(now, progress.done)
         complete = progress.done >= progress.total
-        if not due and not (self._lively and complete and not self._complete):
+        at_once = self._lively and (is_new or (complete and not drawn.complete))
+        wait = _REDRAW_SECONDS if self._lively else _LINE_SECONDS
+        if now - self._shown < wait and not at_once:
             return
-        self._shown, self._complete = now, complete
-        self._recent.append((now, progress.done))
-        while now - self._recent[0][0] > _RATE_SECONDS and len(self._recent) > 2:
-            self._recent.popleft()
+        self._shown, drawn.complete = now, complete
+        drawn.note(now, progress.done)
         if not self._lively:
-            print(self._line(progress, 0), file=self._err, flush=True)
+            print(_line(progress, drawn, 0), file=self._err, flush=True)
             return
         width = self._columns or shutil.get_terminal_size().columns
-        self._err.write(_CLEAR_LINE + self._line(progress, width - 1))
+        self._err.write(_CLEAR_LINE + _line(progress, drawn, width - 1))
         self._err.flush()
         self._has_bar = True
 
@@ -120,38 +140,37 @@ class Terminal:
         )
         self.lines(said)
 
-    def _line(self, progress: Progress, width: int) -> str:
-        """`converting [##--]  38%  81.2 of 215.4 GB  412 MB/s  5 min left  layer 17`.
-
-        Cut to `width`, if that is not 0; the bar takes what is left of it.
-        """
-        share = progress.done / progress.total if progress.total else 1.0
-        unit, size = ("GB", 1e9) if progress.total >= 1e8 else ("MB", 1e6)
-        words = [
-            f"{share:4.0%}",
-            f"{progress.done / size:,.1f} of {progress.total / size:,.1f} {unit}",
-        ]
-        (before, had), (now, done) = self._recent[0], self._recent[-1]
-        if now - before >= _SETTLED_SECONDS and done > had:
-            rate = (done - had) / (now - before)
-            left = (progress.total - progress.done) / rate
-            words += [f"{rate / 1e6:,.0f} MB/s", f"{duration(left)} left"]
-        words.append(progress.item)
-        verb, rest = _VERBS[progress.stage], "  ".join(words)
-        if not width:
-            return f"{verb} {rest}"
-        room = min(_LONGEST_BAR, width - len(verb) - len(rest) - 4)
-        bar = ""
-        if room >= 5:
-            filled = int(share * room)
-            bar = f"[{'#' * filled}{'-' * (room - filled)}] "
-        return f"{verb} {bar}{rest}"[:width]
-
     def _clear(self) -> None:
         if self._has_bar:
             self._err.write(_CLEAR_LINE)
             self._err.flush()
             self._has_bar = False
+
+
+def _line(progress: Progress, drawn: _Drawn, width: int) -> str:
+    """`converting [##--]  38%  81.2 of 215.4 GB  412 MB/s  5 min left  layer 17`.
+
+    Cut to `width`, if that is not 0; the bar takes what is left of it.
+    """
+    share = progress.done / progress.total if progress.total else 1.0
+    unit, size = ("GB", 1e9) if progress.total >= 1e8 else ("MB", 1e6)
+    words = [
+        f"{int(share * 100):3}%",
+        f"{progress.done / size:,.1f} of {progress.total / size:,.1f} {unit}",
+    ]
+    if rate := drawn.rate():
+        left = (progress.total - progress.done) / rate
+        words += [f"{rate / 1e6:,.0f} MB/s", f"{duration(left)} left"]
+    words.append(progress.item)
+    verb, rest = _VERBS[progress.stage], "  ".join(words)
+    if not width:
+        return f"{verb} {rest}"
+    room = min(_LONGEST_BAR, width - len(verb) - len(rest) - 4)
+    bar = ""
+    if room >= 5:
+        filled = int(share * room)
+        bar = f"[{'#' * filled}{'-' * (room - filled)}] "
+    return f"{verb} {bar}{rest}"[:width]
 
 
 def duration(seconds: float) -> str:
