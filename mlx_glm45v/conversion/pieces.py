@@ -58,21 +58,37 @@ def in_order_of_files(
 ) -> Iterator[tuple[Path, list[Piece], list[Path]]]:
     """Pieces as the source lies: (file, pieces it completes, files not needed after).
 
-    A piece whose weight and scales lie in two files comes with the later one.
+    A piece whose weight and scales lie in two files comes with the later one, and first
+    there, so that the earlier one is soon done with.
     """
     pieces = list(pieces)
     files = sorted({file for piece in pieces for file in piece.span.files})
     place = {file: index for index, file in enumerate(files)}
-    completed: dict[int, list[Piece]] = defaultdict(list)
-    last_use: dict[Path, int] = {}
+    groups: dict[tuple[int, bool], list[Piece]] = defaultdict(list)
+    last_use: dict[Path, tuple[int, bool]] = {}
     for piece in pieces:
-        stage = max(place[file] for file in piece.span.files)
-        completed[stage].append(piece)
+        places = {place[file] for file in piece.span.files}
+        group = (max(places), len(places) == 1)
+        groups[group].append(piece)
         for file in piece.span.files:
-            last_use[file] = max(stage, last_use.get(file, 0))
-    for stage, file in enumerate(files):
-        ready = sorted(completed[stage], key=_place_in_source)
-        yield file, ready, [used for used in files if last_use[used] == stage]
+            last_use[file] = max(group, last_use.get(file, group))
+    for index in range(len(files)):
+        if (index, False) not in groups:
+            groups.setdefault((index, True), [])  # completes nothing, is needed later
+    for group, several in sorted(groups.items(), key=lambda item: item[0]):
+        ready = sorted(several, key=_place_in_source)
+        yield files[group[0]], ready, [f for f in files if last_use[f] == group]
+
+
+def most_files_at_once(pieces: Iterable[Piece]) -> int:
+    """How many source files have to be there at a time, taken in that order."""
+    held: set[Path] = set()
+    most = 0
+    for file, _, finished in in_order_of_files(pieces):
+        held.add(file)
+        most = max(most, len(held))
+        held.difference_update(finished)
+    return most
 
 
 def _place_in_source(piece: Piece) -> tuple[str, int, int]:

@@ -36,7 +36,8 @@ from .foreign import check_quantization
 from .layout import index_document
 from .plan import Plan, make_plan
 from .recipes import Recipe, find_recipe
-from .run import Limits, Run, SourceFiles
+from .run import Limits, Run
+from .source_files import SourceFiles
 from .target import check_target
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def convert(
     folder = find_folder(
         source,
         revision=revision,
-        check=_check_config,
+        check=check_config,
         progress=progress,
         should_stop=should_stop,
     )
@@ -229,7 +230,7 @@ def files_identity(plan: Plan) -> dict[str, list[int]]:
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
-def _check_config(folder: Path) -> None:
+def check_config(folder: Path) -> None:
     """Refuse what could not be read before its weights are fetched."""
     path = folder / CONFIG_NAME
     config = read_config(folder)

@@ -7,12 +7,12 @@ cleaning up. Does not know how names become folders, nor what a person is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from .. import __version__
 from ..errors import ConversionError
@@ -21,17 +21,27 @@ from .journal import JOURNAL_NAME, Journal
 from .pieces import in_order_of_files, is_intact, write_piece
 from .plan import Piece, Plan
 from .reader import BLOCK_NUMBERS, Reader
+from .source_files import AllThere, SourceFiles
 from .target import begin, replaced_bytes
 from .writer import Writer
 
-# How much is written between two syncs, and at most compared after a crash.
-SYNC_BYTES = 256_000_000
+# How much is written between two syncs, and at most compared after a crash. A sync
+# cannot be stopped: on a slow disk this takes most of a second.
+SYNC_BYTES = 64_000_000
 # The search takes ten times as long, and stopping should not have to wait for it.
 SEARCH_NUMBERS = BLOCK_NUMBERS // 4
 _JOURNAL_FORMAT = 1
 
 Stage = Literal[
-    "begin", "lay out", "check", "write", "note", "sync", "beside", "publish"
+    "begin",
+    "lay out",
+    "compare",
+    "check",
+    "write",
+    "note",
+    "sync",
+    "beside",
+    "publish",
 ]
 
 
@@ -45,47 +55,15 @@ class Step:
     total: int
 
 
-class SourceFiles(Protocol):
-    """Who has the source's files: brings each before it is read, may remove it after.
-
-    `removes` says that a file given back is gone, so that what came of it is compared
-    on disk first.
-    """
-
-    removes: bool
-
-    def bring(self, file: Path) -> None:
-        """Return when the file is there as a whole."""
-        ...
-
-    def give_back(self, file: Path) -> None:
-        """The file is not needed any more, and what came of it is on disk."""
-        ...
-
-
-class AllThere:
-    """Files that lie on this machine already and stay."""
-
-    removes = False
-
-    def bring(self, file: Path) -> None:
-        """Nothing to do."""
-
-    def give_back(self, file: Path) -> None:
-        """Nothing to do."""
-
-
 @dataclass(frozen=True)
 class Limits:
     """How much is held and left unsynced at a time; the output does not depend on it.
 
-    `numbers` in a block, `sync_bytes` written between two syncs, `extra_disk` bytes
-    that something else needs on the target's disk meanwhile.
+    `numbers` in a block, `sync_bytes` written between two syncs.
     """
 
     numbers: int = BLOCK_NUMBERS
     sync_bytes: int = SYNC_BYTES
-    extra_disk: int = 0
 
 
 class Run:
@@ -132,7 +110,7 @@ class Run:
         plan = self.plan
         resumes = (self._target / JOURNAL_NAME).exists()
         if not resumes:
-            self._check_space(Writer(self._target, plan.files))
+            self._check_space(Writer(self._target, plan.files), plan.pieces)
         with ExitStack() as stack:
             journal = begin(self._target, self._begun_as, overwrite=self._overwrite)
             stack.callback(journal.close)
@@ -142,20 +120,12 @@ class Run:
             stack.enter_context(writer)
             stack.enter_context(self._reader)
             if resumes and not finishing:
-                self._check_space(writer)
+                self._check_space(writer, self._left(journal))
             missing = writer.missing()
             _note_lost(journal, [p for p in plan.pieces if missing & p.output_files])
             for name in writer.lay_out():
                 yield self._step("lay out", name)
-            _note_lost(
-                journal,
-                [
-                    piece
-                    for piece in plan.pieces
-                    if piece.number in journal.unsure
-                    and not is_intact(piece, writer, journal.unsure[piece.number])
-                ],
-            )
+            yield from self._compare(self._doubtful(journal), journal, writer)
             kept = [piece for piece in plan.pieces if piece.number in journal]
             self._done = self.bytes_kept = sum(piece.span.nbytes for piece in kept)
             yield self._step("check", "what an earlier run wrote")
@@ -170,9 +140,10 @@ class Run:
 
     def _pieces(self, journal: Journal, writer: Writer) -> Iterator[Step]:
         """Everything that is not done yet, one source file after the other."""
-        left = [piece for piece in self.plan.pieces if piece.number not in journal]
+        order = list(in_order_of_files(self._left(journal)))
+        self._source_files.expect(list(dict.fromkeys(file for file, _, _ in order)))
         written = 0
-        for file, pieces, finished in in_order_of_files(left):
+        for file, pieces, finished in order:
             self._source_files.bring(file)
             for piece in pieces:
                 before = self._done
@@ -191,11 +162,47 @@ class Run:
                     yield self._sync(journal, writer, piece.label)
             if finished:
                 yield self._sync(journal, writer, file.name)
-            if self._source_files.removes:
-                _compare(pieces, journal, writer)
             for used in finished:
-                self._reader.forget(used)
-                self._source_files.give_back(used)
+                yield from self._leave(used, journal, writer)
+
+    def _leave(self, file: Path, journal: Journal, writer: Writer) -> Iterator[Step]:
+        """Give a file back; what came of it is compared where it will be gone."""
+        if self._source_files.removes:
+            pieces = [piece for piece in self.plan.pieces if file in piece.span.files]
+            yield from self._compare(pieces, journal, writer)
+            for piece in pieces:
+                if piece.number not in journal:
+                    raise ConversionError(
+                        f"{piece.parameter.key} cannot be read back from "
+                        f"{self._target} as it was written; check the disk and start "
+                        "the conversion again, it writes that part anew"
+                    )
+        self._reader.forget(file)
+        self._source_files.give_back(file)
+
+    def _compare(
+        self, pieces: Iterable[Piece], journal: Journal, writer: Writer
+    ) -> Iterator[Step]:
+        """Read back what pieces wrote; those that differ are noted as lost."""
+        for piece in pieces:
+            if piece.number not in journal:
+                continue
+            if not is_intact(piece, writer, journal.checksums(piece.number)):
+                journal.note_lost([piece.number])
+            yield self._step("compare", piece.label)
+
+    def _doubtful(self, journal: Journal) -> list[Piece]:
+        """What was written since the last sync, or from files that are still here."""
+        here = set(self._source_files.here())
+        return [
+            piece
+            for piece in self.plan.pieces
+            if piece.number in journal.unsure or here & piece.span.files
+        ]
+
+    def _left(self, journal: Journal) -> list[Piece]:
+        """The pieces that are not done yet."""
+        return [piece for piece in self.plan.pieces if piece.number not in journal]
 
     def _sync(self, journal: Journal, writer: Writer, item: str) -> Step:
         """Data first: the journal's line says that it is on disk."""
@@ -203,9 +210,10 @@ class Run:
         journal.note_synced()
         return self._step("sync", item)
 
-    def _check_space(self, writer: Writer) -> None:
+    def _check_space(self, writer: Writer, left: Iterable[Piece]) -> None:
+        files = sorted({file for piece in left for file in piece.span.files})
         given_back = replaced_bytes(self._target) if self._overwrite else 0
-        writer.check_space(extra=self._limits.extra_disk - given_back)
+        writer.check_space(extra=self._source_files.room(files) - given_back)
 
     def _step(self, stage: Stage, item: str) -> Step:
         return Step(stage, item, self._done, self.plan.bytes_to_read)
@@ -220,9 +228,10 @@ def begun_as(plan: Plan, identity: Mapping[str, Any]) -> dict[str, Any]:
         "journal format": _JOURNAL_FORMAT,
         "versions": {"mlx-glm45v": __version__, "mlx": version("mlx")},
         "recipe": plan.recipe.name if plan.recipe else None,
+        "group size": plan.recipe.group_size if plan.recipe else None,
         "search": plan.search,
         "dtype": plan.dtype,
-        "layout": plan.digest(),
+        "arrays": {"layout": plan.digest()},
         "source": dict(identity),
     }
 
@@ -231,15 +240,6 @@ def _note_lost(journal: Journal, pieces: Sequence[Piece]) -> None:
     lost = [piece.number for piece in pieces if piece.number in journal]
     if lost:
         journal.note_lost(lost)
-
-
-def _compare(pieces: Sequence[Piece], journal: Journal, writer: Writer) -> None:
-    for piece in pieces:
-        if not is_intact(piece, writer, journal.checksums(piece.number)):
-            raise ConversionError(
-                f"{piece.parameter.key} cannot be read back as it was written to "
-                f"{', '.join(sorted(piece.output_files))}; check the disk"
-            )
 
 
 def _by_array(plan: Plan, journal: Journal) -> dict[str, list[int]]:

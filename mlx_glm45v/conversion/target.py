@@ -7,6 +7,7 @@ written; what is in the way is named. Knows no weights.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from .beside import CARD_NAME, CHECKSUMS_NAME, CONFIG_NAME, COPIED
 from .journal import JOURNAL_NAME, Journal, sync_folder
 from .writer import existing_parent
 
+# Where source files lie while they are needed, when they are fetched one by one.
+SOURCE_FOLDER = ".source"
 _REPLACES = "replaces"
 _IGNORED = frozenset({".DS_Store"})
 # What an overwritten folder gives up: the weights and every file written beside them.
@@ -129,5 +132,6 @@ def _clear(target: Path, journal: Journal) -> None:
     leftovers = [found.name for found in target.iterdir() if _is_leftover(found)]
     for name in (*journal.begun_as[_REPLACES], *leftovers):
         (target / name).unlink(missing_ok=True)
+    shutil.rmtree(target / SOURCE_FOLDER, ignore_errors=True)
     sync_folder(target)
     journal.note_cleared()

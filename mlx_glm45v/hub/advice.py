@@ -18,13 +18,23 @@ from ..errors import DownloadError
 
 
 def explain(
-    error: Exception, *, repo_id: str, revision: str | None, cache: Path
+    error: Exception,
+    *,
+    repo_id: str,
+    revision: str | None,
+    cache: Path,
+    other_disk: str = "set HF_HOME to a folder on a larger disk",
 ) -> DownloadError:
-    """The error for people: what failed and what to do about it."""
-    return DownloadError(_advice(error, repo_id, revision or "main", cache))
+    """The error for people: what failed and what to do about it.
+
+    `cache` is where the files go, `other_disk` how somewhere else is chosen.
+    """
+    return DownloadError(_advice(error, repo_id, revision or "main", cache, other_disk))
 
 
-def _advice(error: Exception, repo_id: str, revision: str, cache: Path) -> str:
+def _advice(
+    error: Exception, repo_id: str, revision: str, cache: Path, other_disk: str
+) -> str:
     kept = "what was fetched is kept, start again to go on from there"
     match error:
         case OfflineModeIsEnabled():
@@ -57,10 +67,7 @@ def _advice(error: Exception, repo_id: str, revision: str, cache: Path) -> str:
                 f"(and HF_ENDPOINT, if set), or give a local folder; {kept}"
             )
         case OSError(errno=errno.ENOSPC):
-            return (
-                f"the disk of {cache} is full; make room, or set HF_HOME to a folder "
-                f"on a larger disk; {kept}"
-            )
+            return f"the disk of {cache} is full; make room, or {other_disk}; {kept}"
         case _:
             return f"{repo_id} cannot be written to {cache}: {error}; {kept}"
 
