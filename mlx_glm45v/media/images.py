@@ -86,6 +86,11 @@ def _open(file: BinaryIO, *, name: str, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(file)
     except Image.UnidentifiedImageError as error:
+        brands = _brands(head)
+        if brands and brands.isdisjoint((*AVIF_BRANDS, *HEIF_BRANDS)):
+            raise MediaError(
+                f"{name} is no picture but a video (MP4 or MOV). Give it as a video"
+            ) from error
         if KNOWN_HEADS.match(head):
             raise _damaged(name, "its header cannot be read") from error
         raise MediaError(
@@ -100,11 +105,16 @@ def _open(file: BinaryIO, *, name: str, max_pixels: int) -> Image.Image:
     return image
 
 
-def _is_heif(head: bytes) -> bool:
+def _brands(head: bytes) -> set[bytes]:
+    """What an ISO media file says it is; empty for all other files."""
     if head[4:8] != b"ftyp":
-        return False
+        return set()
     size = min(struct.unpack(">I", head[:4])[0], len(head))
-    brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
+    return {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
+
+
+def _is_heif(head: bytes) -> bool:
+    brands = _brands(head)
     return not brands.intersection(AVIF_BRANDS) and bool(
         brands.intersection(HEIF_BRANDS)
     )

@@ -99,6 +99,11 @@ def test_a_phones_sideways_photo_stands_upright() -> None:
         assert load_image(file.getvalue()).size == (48, 64)
 
 
+def test_a_video_among_the_pictures_is_told_for_what_it_is(demo_media: Path) -> None:
+    with pytest.raises(MediaError, match=r"example\.mp4 is no picture but a video"):
+        load_image(demo_media / "example.mp4")
+
+
 def test_heic_leaves_pillows_registry_alone() -> None:
     load_image(FILES["HEIC"])
     assert "HEIF" not in Image.OPEN
