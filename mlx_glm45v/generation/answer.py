@@ -45,6 +45,8 @@ class GenerationOptions:
             raise ValueError(
                 f"prefill_step_size must be at least 1, not {self.prefill_step_size}"
             )
+        if isinstance(self.stop, str):
+            raise ValueError(f"stop is a list of strings; write [{self.stop!r}]")
         if "" in self.stop:
             raise ValueError("stop holds an empty string, which would end any answer")
 

@@ -437,3 +437,8 @@ def test_a_request_may_be_made_in_one_thread_and_run_in_another():
 def test_options_out_of_range_are_named(field, value):
     with pytest.raises(ValueError, match=field):
         GenerationOptions(**{field: value})
+
+
+def test_a_bare_stop_string_is_told_apart_from_a_list_of_them():
+    with pytest.raises(ValueError, match=r"list of strings; write \['END'\]"):
+        GenerationOptions(stop="END")
