@@ -18,7 +18,7 @@ from mlx_glm45v.model.glm4v_moe import (
     Glm4vMoeModel,
 )
 from tests.parity.cases import BASE, BOTH, IMAGE, IMAGES, ONE_IMAGE, TEXT, VIDEO_ONLY
-from tests.parity.ours import inputs, model_of
+from tests.parity.ours import build, inputs, model_of
 
 Model = Glm4vMoeForConditionalGeneration
 
@@ -66,6 +66,28 @@ def test_glm_4_5v_has_as_many_parameters_as_its_files_hold() -> None:
 def test_tied_embeddings_have_no_head_of_their_own() -> None:
     tied = model_of("tied embeddings, vision bias, no attention bias")
     assert "lm_head" not in tied.language_model
+
+
+def test_a_bfloat16_model_stays_bfloat16_from_pixels_to_logits() -> None:
+    """One float32 left over would double a Mac's cache and slow each matmul."""
+    half = build(BASE)
+    half.set_dtype(mx.bfloat16)
+    seen: list[mx.Dtype] = []
+    output = half(
+        **inputs(BASE, BOTH),
+        on_block=lambda states: seen.append(states.dtype),
+        on_layer=lambda states: seen.append(states.dtype),
+    )
+    cache = output.past_key_values
+    assert cache is not None
+    output = half(
+        input_ids=mx.array([[5]]),
+        past_key_values=cache,
+        rope_deltas=output.rope_deltas,
+        on_layer=lambda states: seen.append(states.dtype),
+    )
+    kept = [part.dtype for layer in cache for part in (layer.keys, layer.values)]
+    assert {*seen, *kept, output.logits.dtype} == {mx.bfloat16}
 
 
 def test_the_model_without_a_head_gives_hidden_states() -> None:
