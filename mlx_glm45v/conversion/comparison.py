@@ -82,11 +82,17 @@ class Comparison:
     `parts` and `misplaced` grow as `run` goes on.
     """
 
-    def __init__(self, plan: Plan, output: Checkpoint) -> None:
-        """The output's headers fit its config: `checks.check_shapes` found nothing."""
+    def __init__(
+        self, plan: Plan, output: Checkpoint, *, numbers: int = BLOCK_NUMBERS
+    ) -> None:
+        """The output's headers fit its config: `checks.check_shapes` found nothing.
+
+        `numbers` of each are compared at a time.
+        """
         config = Glm4vMoeConfig.from_dict(output.config)
         shapes = {parameter.key: parameter.shape for parameter in plan.parameters}
         self._plan = plan
+        self._numbers = numbers
         self._written = find_sources(
             output, shapes, num_hidden_layers=config.text_config.num_hidden_layers
         ).spans
@@ -133,7 +139,7 @@ class Comparison:
         dtype = "float32" if keeps_float32(parameter.key) else self._plan.dtype
         span = _Sums()
         allowed = 0.0
-        for wanted, found in _pairs(read, written, source, output):
+        for wanted, found in self._pairs(read, written, source, output):
             sums = mx.stack(
                 [
                     mx.square(found - wanted).sum(),
@@ -166,6 +172,23 @@ class Comparison:
                 )
             )
 
+    def _pairs(
+        self, read: Span, written: Span, source: Reader, output: Reader
+    ) -> Iterator[tuple[mx.array, mx.array]]:
+        """The same numbers of both, float32 (n, columns of the output), block by block.
+
+        A kernel's row in the source may be many rows of the output.
+        """
+        ratio = read.columns // written.columns
+        for start, rows in source.blocks(read, numbers=self._numbers):
+            count = rows.shape[0] * ratio
+            part = replace(
+                written, rows=count, source_row=written.source_row + start * ratio
+            )
+            for first, found in output.blocks(part, numbers=self._numbers):
+                rows_of_part = rows.reshape(count, written.columns)
+                yield rows_of_part[first : first + found.shape[0]], found
+
 
 def allowed_error(
     rows: mx.array, scheme: Scheme | None, dtype: mx.Dtype = mx.bfloat16
@@ -189,24 +212,6 @@ def allowed_error(
         return (rounded + stored).sum()
     share, lost = _OFF_BY[scheme.mode]
     return (mx.square(largest * share + lost) * scheme.group_size).sum()
-
-
-def _pairs(
-    read: Span, written: Span, source: Reader, output: Reader
-) -> Iterator[tuple[mx.array, mx.array]]:
-    """The same numbers of both, float32 (n, columns of the output), block by block.
-
-    A kernel's row in the source may be many rows of the output.
-    """
-    ratio = read.columns // written.columns
-    for start, rows in source.blocks(read, numbers=BLOCK_NUMBERS):
-        count = rows.shape[0] * ratio
-        part = replace(
-            written, rows=count, source_row=written.source_row + start * ratio
-        )
-        for first, found in output.blocks(part, numbers=BLOCK_NUMBERS):
-            rows_of_part = rows.reshape(count, written.columns)
-            yield rows_of_part[first : first + found.shape[0]], found
 
 
 def _relative(sums: _Sums) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +22,24 @@ from mlx_glm45v.conversion.verify import Verification, verification_lines, verif
 from mlx_glm45v.errors import Cancelled
 from mlx_glm45v.progress import Progress
 from mlx_glm45v.safetensors_header import TensorInfo
-from tests.checkpoint_forms import FORMS, Arrays, per_expert, random_weights
+from tests.checkpoint_forms import (
+    FORMS,
+    Arrays,
+    config_with,
+    per_expert,
+    random_weights,
+)
 from tests.conversion.forms import (
     COMPRESSED_TENSORS,
     SMALL,
+    Raw,
     fp8_by_block,
     fp8_by_row,
     in_bf16,
     raws,
     write_source,
 )
+from tests.conversion.measured_comparison import peak_of
 
 WEIGHTS = "model.safetensors"
 DOWN = "language_model.model.layers.1.mlp.switch_mlp.down_proj"
@@ -189,6 +198,36 @@ def test_progress_counts_every_byte_of_both(out: Path, published: Path):
 def test_checking_can_be_stopped(out: Path):
     with pytest.raises(Cancelled):
         verify(out, should_stop=lambda: True)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
+)
+def test_comparing_takes_a_few_blocks_of_memory(tmp_path: Path):
+    """1 MB and 20 MB stand for a block's 16 MB and the 1.24 GB of the embeddings."""
+    sources = {}
+    for name, rows in (("small", 196), ("large", 156_250)):
+        text = {**SMALL["text_config"], "vocab_size": 2}
+        stored = raws(
+            in_bf16(per_expert(random_weights(config_with(text_config=text))))
+        )
+        bits = np.random.default_rng(4).integers(0x3C00, 0x3D00, (rows, 64))
+        table = bits.astype(np.uint16)
+        for key in ("model.language_model.embed_tokens.weight", "lm_head.weight"):
+            stored[key] = Raw("BF16", table.shape, table.tobytes())
+        config = config_with(text_config={**text, "vocab_size": rows})
+        sources[name] = write_source(tmp_path / name, config, stored)
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.conversion.measured_comparison"])
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=peak_of,
+        args=(sources["small"], sources["large"], tmp_path / "out", sender),
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    assert receiver.recv() < 12_000_000
 
 
 def test_the_report_names_parts_errors_and_notes(out: Path, published: Path):
