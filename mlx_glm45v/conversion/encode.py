@@ -64,7 +64,7 @@ def _is_copy(plan: Plan, parameter: Parameter, span: Span) -> bool:
 def _cast(rows: mx.array, dtype: mx.Dtype, span: Span) -> mx.array:
     cast = rows.astype(dtype)
     if not mx.isfinite(cast).all().item():
-        wrong = int((~mx.isfinite(cast)).sum().item())
+        wrong = mx.sum(~mx.isfinite(cast)).item()
         raise _unfit(span, f"{wrong} numbers are not finite as {dtype}")
     return cast
 
