@@ -65,6 +65,24 @@ class ChatOptions:
     stop: tuple[str, ...] = ()
     prefill_step_size: int = 2048
 
+    def __post_init__(self) -> None:
+        # A value out of range is told here, not after files were read.
+        self.generation(frozenset())
+
+    def generation(self, eos_token_ids: frozenset[int]) -> GenerationOptions:
+        """The part that the engine takes.
+
+        Raises:
+            ValueError: a value is outside its range; the message names the field.
+        """
+        return GenerationOptions(
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            eos_token_ids=eos_token_ids,
+            thinking_budget=self.thinking_budget,
+            prefill_step_size=self.prefill_step_size,
+        )
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -83,7 +101,7 @@ class Reply:
     media: tuple[MediaItem, ...] = ()
 
     def message(self) -> Message:
-        """The reply as a turn of the conversation."""
+        """The reply as a turn of the conversation, its words without box markers."""
         return Message(
             "assistant",
             self.answer,
@@ -168,13 +186,7 @@ def _answer(
         model,
         prompt,
         detokenizer=processor.tokenizer.detokenizer(),
-        options=GenerationOptions(
-            max_tokens=options.max_tokens,
-            stop=options.stop,
-            eos_token_ids=_end_ids(defaults.get("eos_token_id"), model),
-            thinking_budget=options.thinking_budget,
-            prefill_step_size=options.prefill_step_size,
-        ),
+        options=options.generation(_end_ids(defaults.get("eos_token_id"), model)),
         sampling=options.sampling or SamplingOptions.from_generation_config(defaults),
         markers=Markers.of(processor.tokenizer),
         should_stop=should_stop,

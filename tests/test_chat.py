@@ -195,6 +195,11 @@ def test_an_answer_is_continued_where_it_was_cut(demo, picture):
     assert start + rest == whole
 
 
+def test_an_option_out_of_range_is_told_at_once():
+    with pytest.raises(ValueError, match="max_tokens"):
+        ChatOptions(max_tokens=0)
+
+
 def test_a_media_part_may_be_given_in_place_of_a_path(session, picture):
     whole = session.ask("Hi", images=[picture]).usage.image_tokens
     session.reset()

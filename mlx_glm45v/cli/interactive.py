@@ -62,6 +62,10 @@ class Conversation:
             except EOFError:
                 self._terminal.note("")
                 return
+            except KeyboardInterrupt:
+                # Half a line typed by mistake must not cost the conversation.
+                self._terminal.note("\n/quit or Ctrl-D ends, /save FILE keeps the talk")
+                continue
             if line == "/quit":
                 return
             if line.startswith("/"):
@@ -77,7 +81,7 @@ class Conversation:
                     self._terminal.show(event)
             if self._session.reply is not None:
                 self._on_reply(self._session.reply)
-        except Glm45vError as error:
+        except (Glm45vError, ValueError) as error:
             # Without a reply the conversation is as before the question.
             self._terminal.note(f"error: {error}")
         finally:

@@ -43,6 +43,7 @@ def reply_as_json(reply: Reply, *, model: str) -> str:
         "answer": reply.answer,
         "thinking": reply.thinking,
         "boxes": [asdict(box) for box in reply.boxes],
+        "tool_calls": [asdict(call) for call in reply.tool_calls],
         "media": [asdict(item) for item in reply.media],
         "finish_reason": reply.reason,
         "usage": usage,
@@ -62,6 +63,8 @@ def _as_json(message: Message) -> dict[str, Any]:
     }
     if message.thinking is not None:
         row["thinking"] = message.thinking
+    if message.tool_calls:
+        row["tool_calls"] = [asdict(call) for call in message.tool_calls]
     return row
 
 

@@ -25,7 +25,8 @@ from mlx_glm45v.generation.transcript import Detokenizer, Transcript
 from mlx_glm45v.processing.prompt import Prompt
 
 if TYPE_CHECKING:
-    from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+    from mlx_glm45v.generation.wired import request_bytes, wired
+from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 
 
 def stream_prompt(
@@ -82,7 +83,8 @@ def stream_prompt(
 
     def work(clock: Clock, cache: PromptCache) -> Iterator[Event]:
         rope_length = len(prompt) + limit
-        with cache.working(prompt):
+        resident = request_bytes(model.config.text_config, tokens=rope_length)
+        with wired(resident), cache.working(prompt):
             features = yield from encode_media(model, prompt, should_stop=should_stop)
             clock.enter("prefill")
             logits = yield from prefill(

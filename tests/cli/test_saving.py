@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mlx_glm45v.cli.saving import save_conversation
-from mlx_glm45v.messages import ImagePart, Message, TextPart
+from mlx_glm45v.messages import ImagePart, Message, TextPart, ToolCall
 
 TALK = [
     Message("system", "Be brief."),
@@ -32,6 +32,15 @@ def test_json_keeps_the_parts_in_order(tmp_path):
         {"type": "text", "text": "What is it?"},
     ]
     assert rows[2]["thinking"] == "fur\nears"
+
+
+def test_tool_calls_are_kept(tmp_path):
+    path = tmp_path / "talk.json"
+    save_conversation(
+        [Message("assistant", "", tool_calls=[ToolCall("f", {"a": 1})])], path
+    )
+    (row,) = json.loads(path.read_text())
+    assert row["tool_calls"] == [{"name": "f", "arguments": {"a": 1}}]
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):

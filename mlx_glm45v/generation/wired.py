@@ -1,0 +1,42 @@
+"""Memory that macOS must not page out while a model works.
+
+Knows Metal's limit and arithmetic on a config. Does nothing where there is no Metal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlx.core as mx
+
+from mlx_glm45v.config import Glm4vMoeTextConfig
+
+# For pictures, activations and whatever else is short-lived.
+_ROOM = 2 * 2**30
+
+
+def request_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
+    """What is active now (the model above all), `tokens` of 16-bit cache, and room."""
+    per_token = 4 * config.num_hidden_layers * config.num_key_value_heads
+    return mx.get_active_memory() + per_token * config.size_of_head * tokens + _ROOM
+
+
+@contextmanager
+def wired(nbytes: int) -> Iterator[None]:
+    """Keeps up to `nbytes` resident within it; the limit before is restored after.
+
+    Never more than Metal recommends: models beyond it run slowly, and machines wired
+    beyond it freeze.
+    """
+    if not mx.metal.is_available():
+        yield
+        return
+    recommended = int(mx.device_info()["max_recommended_working_set_size"])
+    before = mx.set_wired_limit(min(nbytes, recommended))
+    try:
+        yield
+    finally:
+        # Work that is still running may need what the old limit would let go.
+        mx.synchronize()
+        mx.set_wired_limit(before)
