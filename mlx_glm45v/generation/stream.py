@@ -22,11 +22,11 @@ from mlx_glm45v.generation.pieces import ShouldStop
 from mlx_glm45v.generation.prefill import check_prompt, encode_media, prefill
 from mlx_glm45v.generation.sampling import Chooser, SamplingOptions
 from mlx_glm45v.generation.transcript import Detokenizer, Transcript
+from mlx_glm45v.generation.wired import request_bytes, wired
 from mlx_glm45v.processing.prompt import Prompt
 
 if TYPE_CHECKING:
-    from mlx_glm45v.generation.wired import request_bytes, wired
-from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+    from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 
 
 def stream_prompt(
