@@ -152,7 +152,9 @@ def _is_near_scale(*numbers: float) -> bool:
 
 
 def _is_plain_box(x1: float, y1: float, x2: float, y2: float) -> bool:
-    return 0 <= x1 < x2 <= _SCALE and 0 <= y1 < y2 <= _SCALE
+    # Four numbers up to 1 are shares of something, not thousandths of a picture.
+    shares = max(x2, y2) <= 1
+    return 0 <= x1 < x2 <= _SCALE and 0 <= y1 < y2 <= _SCALE and not shares
 
 
 def _is_call(text: str, place: int) -> bool:
