@@ -62,6 +62,10 @@ class ArrivingFiles:
         for file in self._sizes:
             if file not in files[:AT_A_TIME]:
                 _remove(file)
+            elif file.exists():
+                # A power cut may have spoilt it since: its transfer begins at its end,
+                # with the checksum.
+                file.replace(part_of(file))
         note_commit(self._arrivals)
         self._begin_next()
 
@@ -90,8 +94,7 @@ class ArrivingFiles:
 
     def close(self) -> None:
         """End what is still coming; its bytes stay for the next run."""
-        for transfer in self._transfers.values():
-            transfer.end()
+        Background.end(self._transfers.values())
 
     def _report(self) -> None:
         """Tell how many bytes were fetched, if that has changed."""

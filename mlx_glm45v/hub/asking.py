@@ -88,9 +88,11 @@ def read_start(
                 if stop.is_set():
                     raise Cancelled("the download was stopped")
                 start += chunk
-                if len(start) >= count:  # a server may ignore the range
-                    return bytes(start[:count])
-        raise ended_early(len(start), count)
+                if len(start) > count:  # the server ignores ranges
+                    break
+        if len(start) < count:
+            raise ended_early(len(start), count)
+        return bytes(start[:count])
 
     return ask(request, stop=stop, retry_waits=retry_waits, was_reached=True)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import Cancelled
@@ -85,10 +85,13 @@ class Background:
         if self._error is not None:
             raise self._error
 
-    def end(self) -> None:
-        """Tell the job to stop, and wait for it a little."""
-        self._stop.set()
-        self._thread.join(_GRACE_SECONDS)
+    @staticmethod
+    def end(jobs: Collection[Background]) -> None:
+        """Tell jobs to stop, and wait for them a little."""
+        for job in jobs:
+            job._stop.set()
+        for job in jobs:
+            job._thread.join(_GRACE_SECONDS / len(jobs))
 
     def _run(self, job: Job) -> None:
         try:
