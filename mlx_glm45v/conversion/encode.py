@@ -71,8 +71,8 @@ def _cast(rows: mx.array, dtype: mx.Dtype, span: Span) -> mx.array:
 
 def _unfit(span: Span, what: str) -> CheckpointError:
     return CheckpointError(
-        f"{span.stored.data.file}: {span.name}: {what}; the file is damaged, or takes a "
-        "--dtype with a wider range"
+        f"{span.stored.data.file}: {span.name}: {what}; the file is damaged, or needs "
+        "a --dtype with a wider range"
     )
 
 
