@@ -28,6 +28,7 @@ FEW = (1, 1, 2)  # figures of the first pictures
 FIRST_CROWDS = 300
 FIRST_CLIPS = 400
 FIRST_MOVES = 1700  # from here on more clips, and their movement counts more
+FIRST_MORE_COLOURS = 4400  # which shape has which colour is learned last
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def make_batch(
     about three times a picture's patches, so its batches have fewer rows.
     """
     kinds = Random(f"train:{seed}:{step}:{worker}")
-    share = 0.27 if step < FIRST_MOVES else 0.42
+    more_colours = step >= FIRST_MORE_COLOURS
+    share = 0.42 if FIRST_MOVES <= step < FIRST_MORE_COLOURS else 0.27
     clips = step >= FIRST_CLIPS and kinds.random() < share
     canvas = kinds.choice(CLIP_CANVASES if clips else CANVASES)
     seconds = kinds.choice(LASTING)
@@ -116,6 +118,7 @@ def make_batch(
                     turns=turns,
                     pictures=pictures,
                     counts=FEW if step < FIRST_CROWDS else COUNTS,
+                    more_colours=more_colours,
                 )
             )
     return padded(samples, pad_id=pad_id)

@@ -240,16 +240,21 @@ def still_sample(
     turns: int = 1,
     pictures: int = 1,
     counts: Sequence[int] = COUNTS,
+    more_colours: bool = False,
 ) -> Sample:
     """A conversation about pictures of `canvas` (width, height), `turns` about each.
 
-    A picture holds one of `counts` figures.
+    A picture holds one of `counts` figures. With `more_colours` half of the first
+    questions are what colour a shape has.
     """
     told = []
     for _ in range(pictures):
         count = random.choice(counts)
         scene = random_scene(random, width=canvas[0], height=canvas[1], count=count)
         asked = random.sample(questions.SCENE_QUESTIONS, turns)
+        if more_colours and random.random() < 0.5:
+            asked = [questions.colour, *(a for a in asked if a != questions.colour)]
+            asked = asked[:turns]
         told.append(Turn(asked[0](random, scene), still_media(random, scene)))
         told += [Turn(ask(random, scene)) for ask in asked[1:]]
     return writer.sample(

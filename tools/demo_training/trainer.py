@@ -32,6 +32,8 @@ NAMING = (len(SHAPES) + 1, len(COLOURS) + 1, 2, 2)
 class Schedule:
     """Warm up, stay, and fall along a cosine over the last part of the run.
 
+    After `steps` follow `polish` more, which fall once more from `polish_peak`.
+
     Until the fall begins nothing depends on `steps`, so a stopped run may be resumed
     with another number of them.
     """
@@ -40,6 +42,8 @@ class Schedule:
     peak: float = 1.5e-3
     warmup: int = 200
     fall: float = 0.35
+    polish: int = 0
+    polish_peak: float = 8e-4
 
     def rate(self, step: int) -> float:
         """The learning rate of a step counted from 0."""
@@ -48,8 +52,14 @@ class Schedule:
         start = self.steps * (1 - self.fall)
         if step < start:
             return self.peak
-        part = min(1.0, (step - start) / max(1.0, self.steps - start))
-        return self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+        if step < self.steps:
+            return self.peak * _fallen((step - start) / (self.steps - start))
+        return self.polish_peak * _fallen((step - self.steps) / max(1, self.polish))
+
+
+def _fallen(part: float) -> float:
+    """A cosine from 1 to a hundredth."""
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, part)))
 
 
 class Losses(NamedTuple):
