@@ -115,6 +115,14 @@ def test_a_finished_folder_is_checked_and_not_converted_again(converted: Path, c
     assert contents(converted) == before
 
 
+def test_overwriting_converts_before_it_checks(converted: Path, tmp_path: Path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(converted, out)
+    words = ["--hf-path", "demo", "--mlx-path", str(out), "-q", "--q-bits=3"]
+    assert run(*words, "--verify", "--overwrite") == 0
+    assert "3 bit affine" in capsys.readouterr().out
+
+
 def test_a_folder_can_be_checked_alone(converted: Path, capsys):
     assert run("--mlx-path", str(converted), "--verify") == 0
     assert "no source to compare with" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from mlx_glm45v.checkpoints import read_checkpoint
-from mlx_glm45v.conversion.comparison import allowed_error
+from mlx_glm45v.conversion.comparison import Comparison, allowed_error
 from mlx_glm45v.conversion.pipeline import convert, plan_conversion
 from mlx_glm45v.conversion.quantise import quantise_rows
 from mlx_glm45v.conversion.recipes import FP_MODES, Scheme
@@ -183,6 +184,23 @@ def test_errors_are_those_of_the_whole_tensors(
         (part,) = [p for p in found.parts if p.kind == f"expert_{expert}"]
         assert part.error == pytest.approx((errors / squares) ** 0.5, rel=1e-4)
         assert part.scheme == Scheme(4)
+
+
+@pytest.mark.parametrize("numbers", [70, 500, 3000])
+def test_blocks_of_any_size_give_the_same_errors(
+    out: Path, published: Path, numbers: int
+):
+    plan = plan_conversion(read_checkpoint(published), recipe="4bit")
+    whole, cut = (
+        Comparison(plan, read_checkpoint(out), numbers=size)
+        for size in (10**7, numbers)
+    )
+    for comparison in (whole, cut):
+        comparison.run(advance=lambda _nbytes, _item: None)
+    assert cut.misplaced == []
+    for one, other in zip(whole.parts, cut.parts, strict=True):
+        assert replace(one, error=0) == replace(other, error=0)
+        assert one.error == pytest.approx(other.error, rel=1e-4)
 
 
 def test_progress_counts_every_byte_of_both(out: Path, published: Path):
