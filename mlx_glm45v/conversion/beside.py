@@ -6,7 +6,6 @@ Knows which of the source's files go along unchanged. Does not know weights.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, ConversionError
+from .journal import sync_file
 
 CONFIG_NAME = "config.json"
 CARD_NAME = "README.md"
@@ -102,7 +102,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
             with temporary.open("wb") as stream:
                 stream.write(content)
                 stream.flush()
-                os.fsync(stream.fileno())
+                sync_file(stream.fileno())
             temporary.replace(folder / name)
         except OSError as error:
             raise ConversionError(

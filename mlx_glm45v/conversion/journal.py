@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -61,7 +62,7 @@ class Journal:
         temporary = path.with_name(f".{path.name}.part")
         descriptor = _open_locked(temporary, os.O_CREAT | os.O_TRUNC)
         _append(descriptor, begun_as)
-        os.fsync(descriptor)
+        sync_file(descriptor)
         temporary.rename(path)
         sync_folder(path.parent)
         return cls(path, descriptor, begun_as)
@@ -114,7 +115,7 @@ class Journal:
     def note_cleared(self) -> None:
         """Nothing that lay in the folder before is there any more."""
         _append(self._descriptor, {"cleared": True})
-        os.fsync(self._descriptor)
+        sync_file(self._descriptor)
         self.cleared = True
 
     def note(self, piece: int, checksums: Checksums) -> None:
@@ -125,7 +126,7 @@ class Journal:
     def note_synced(self) -> None:
         """Everything noted so far is on disk: the caller has synced the data."""
         _append(self._descriptor, {"synced": len(self.sure) + len(self.unsure)})
-        os.fsync(self._descriptor)
+        sync_file(self._descriptor)
         self.sure.update(self.unsure)
         self.unsure.clear()
 
@@ -136,7 +137,7 @@ class Journal:
         later run would take zeros for the pieces.
         """
         _append(self._descriptor, {"lost": sorted(pieces)})
-        os.fsync(self._descriptor)
+        sync_file(self._descriptor)
         for piece in pieces:
             self.sure.pop(piece, None)
             self.unsure.pop(piece, None)
@@ -154,11 +155,26 @@ class Journal:
             self._descriptor = -1
 
 
+def sync_file(descriptor: int) -> None:
+    """Put a file's data on disk.
+
+    macOS's fsync leaves it in the drive's own cache, which a power cut empties
+    (man 2 fsync), so the drive is asked to empty that, too.
+    """
+    if sys.platform == "darwin":
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError:  # a disk on the network, which knows only the other
+            os.fsync(descriptor)
+    else:
+        os.fsync(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Put a folder's names on disk: a rename is not durable before."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync_file(descriptor)
     finally:
         os.close(descriptor)
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ..errors import ConversionError
-from .journal import sync_folder
+from .journal import sync_file, sync_folder
 from .layout import OutputFile, Slot
 
 _BLOCK_BYTES = 512  # the unit of st_blocks, whatever the disk's own is
@@ -102,7 +102,7 @@ class Writer(AbstractContextManager["Writer"]):
         """Put everything written so far on disk."""
         for name in sorted(self._dirty):
             with self._explained(name):
-                os.fsync(self._descriptors[name])
+                sync_file(self._descriptors[name])
         self._dirty.clear()
 
     def publish(self) -> Iterator[str]:
