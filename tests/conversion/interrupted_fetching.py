@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def killed_after_bytes(url: str, target: Path, cache: Path, nbytes: int) -> None
             die()
 
     _convert(url, target, cache, progress)
+
+
+def killed_after_seconds(url: str, target: Path, cache: Path, seconds: float) -> None:
+    """Run until a timer kills the process, wherever it is."""
+    timer = threading.Timer(seconds, die)
+    timer.daemon = True
+    timer.start()
+    _convert(url, target, cache, lambda _: None)
 
 
 def _convert(

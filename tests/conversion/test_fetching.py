@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import shutil
 import signal
 import time
@@ -39,6 +40,7 @@ from tests.conversion.interrupted_fetching import (
     RECIPE,
     REPO,
     killed_after_bytes,
+    killed_after_seconds,
     killed_when,
 )
 from tests.hub.stand_in import Fault, StandInHub, point_to, stand_in_hub
@@ -555,6 +557,24 @@ def test_killed_anywhere_in_the_conversion_it_goes_on(
     place = (hub.url, tmp_path / "out", tmp_path / "cache")
     assert in_child(killed_when, *place, "convert", call) == -signal.SIGKILL
     check_resumed(hub, wanted, tmp_path)
+
+
+def test_killed_at_random_moments_it_goes_on(
+    hub: StandInHub, wanted: Files, in_child: Callable[..., int], tmp_path: Path
+):
+    started = time.perf_counter()
+    place = (hub.url, tmp_path / "whole", tmp_path / "cache")
+    assert in_child(killed_after_seconds, *place, 60.0) == 0
+    seconds = time.perf_counter() - started
+    for number in range(5):
+        folder = tmp_path / str(number)
+        place = (hub.url, folder / "out", folder / "cache")
+        in_child(killed_after_seconds, *place, random.uniform(0, seconds))
+        done = (folder / "out" / "README.md").exists()
+        if done and not (folder / "out" / JOURNAL_NAME).exists():
+            assert contents(folder / "out") == wanted
+        else:
+            check_resumed(hub, wanted, folder)
 
 
 def test_killed_while_a_shard_comes_it_goes_on_in_its_middle(
