@@ -1,7 +1,7 @@
 """The converter's words on the command line, and what they mean together.
 
-Knows argparse, recipes and which wishes contradict each other. Imports nothing heavy,
-so that `--help` answers at once; opens no files.
+Knows argparse and which wishes contradict each other. Imports nothing heavy, so that
+`--help` answers at once; opens no files.
 """
 
 from __future__ import annotations
@@ -12,21 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from .recipes import (
-    BITS,
-    FP_MODES,
-    RECIPES,
-    Mode,
-    Recipe,
-    find_recipe,
-    floating,
-    mixed,
-    uniform,
-)
+from .recipe_words import recipe_of, words_of
+from .recipes import BITS, RECIPES, Mode, Recipe
 
 _DTYPES = ("float16", "bfloat16", "float32")
 _PREDICATES = tuple(name for name in RECIPES if name.startswith("mixed_"))
-_DEFAULT_BITS = 4
 _EPILOG = """\
 examples:
   python convert.py --hf-path zai-org/GLM-4.5V --mlx-path GLM-4.5V-4bit -q
@@ -65,7 +55,7 @@ class Wishes:
         However it was asked for, the same recipe is the same words.
         """
         words = ["python", "convert.py", "--hf-path", source, "--mlx-path", target]
-        words += _words_of(self.recipe) if self.recipe else []
+        words += words_of(self.recipe) if self.recipe else []
         words += ["--search"] if self.search else []
         words += ["--dequantize"] if self.dequantize else []
         words += ["--dtype", self.dtype] if self.dtype else []
@@ -198,7 +188,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
     return Wishes(
         source=arguments.hf_path,
         target=arguments.mlx_path,
-        recipe=_recipe(arguments),
+        recipe=recipe_of(arguments),
         search=arguments.search,
         dtype=arguments.dtype,
         dequantize=arguments.dequantize,
@@ -232,92 +222,3 @@ def _check_ways(arguments: argparse.Namespace) -> None:
             f"{given[0]} says how to convert, but --hf-path does not say what; without "
             "it --verify checks --mlx-path alone"
         )
-
-
-def _recipe(arguments: argparse.Namespace) -> Recipe | None:
-    """The recipe that the words mean together, None for floats.
-
-    Raises ValueError where they contradict each other.
-    """
-    details = {
-        "--q-bits": arguments.q_bits,
-        "--q-group-size": arguments.q_group_size,
-        "--q-mode": arguments.q_mode,
-        "--quant-predicate": arguments.quant_predicate,
-    }
-    given = [name for name, value in details.items() if value is not None]
-    if arguments.dequantize:
-        others = {
-            "-q": arguments.quantize,
-            "--recipe": arguments.recipe,
-            "--vision-bits": arguments.vision_bits,
-            "--search": arguments.search,
-        }
-        quantising = [name for name, value in others.items() if value] + given
-        if quantising:
-            raise ValueError(
-                f"-d writes plain floats and {quantising[0]} quantises: choose one"
-            )
-    if arguments.recipe is not None and given:
-        raise ValueError(
-            f"--recipe {arguments.recipe} settles the bits of every layer, {given[0]} "
-            "contradicts it: give one of the two"
-        )
-    if arguments.recipe is not None:
-        recipe = find_recipe(arguments.recipe)
-    elif arguments.quantize:
-        recipe = _from_details(arguments)
-    else:
-        lonely = [*given, *(["--vision-bits"] if arguments.vision_bits else [])]
-        lonely += ["--search"] if arguments.search else []
-        if lonely:
-            raise ValueError(f"{lonely[0]} says how to quantise: add -q, or a --recipe")
-        return None
-    if arguments.search and recipe.mode != "affine":
-        raise ValueError(
-            f"--search looks for scales of the affine format, {recipe.mode} has none "
-            "to choose: leave it out"
-        )
-    if arguments.vision_bits is not None:
-        recipe = recipe.with_vision(arguments.vision_bits)
-    return recipe
-
-
-def _from_details(arguments: argparse.Namespace) -> Recipe:
-    """The recipe of mlx-lm's flags, with mlx-lm's defaults."""
-    mode: Mode = arguments.q_mode or "affine"
-    bits, group_size = arguments.q_bits, arguments.q_group_size
-    if predicate := arguments.quant_predicate:
-        if mode != "affine":
-            raise ValueError(f"--quant-predicate {predicate} is affine, not {mode}")
-        if bits is not None:
-            raise ValueError(
-                f"--quant-predicate {predicate} settles the bits, --q-bits contradicts "
-                "it: give one of the two"
-            )
-        _, low, high = predicate.split("_")
-        return mixed(int(low), int(high), group_size=group_size or 64)
-    if mode == "affine":
-        return uniform(bits or _DEFAULT_BITS, group_size=group_size or 64)
-    fixed = FP_MODES[mode]
-    if (bits or fixed[0], group_size or fixed[1]) != fixed:
-        raise ValueError(
-            f"--q-mode {mode} always has {fixed[0]} bits in groups of {fixed[1]}: "
-            "leave out --q-bits and --q-group-size"
-        )
-    return floating(mode)
-
-
-def _words_of(recipe: Recipe) -> list[str]:
-    vision = recipe.table.get("vision")
-    words = ["--vision-bits", str(vision)] if vision is not None else []
-    plain = recipe.with_vision(None)
-    known = RECIPES.get(recipe.name)
-    if known is not None and known.table == plain.table:
-        if known.group_size == plain.group_size:
-            return ["--recipe", recipe.name, *words]
-        # Of the named ones only mlx-lm's come with other groups.
-        words = ["--quant-predicate", recipe.name, *words]
-    else:
-        words = ["--q-bits", str(plain.table["attention"]), *words]
-    return ["-q", *words, "--q-group-size", str(plain.group_size)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..checkpoints import Checkpoint, read_checkpoint
 from ..errors import Cancelled, CheckpointError, NotEnoughMemory
+from ..memory.report import gigabytes
 from ..progress import Progress, ProgressCallback, ShouldStop
 from .checks import (
     check_against_plan,
@@ -141,8 +142,8 @@ def _described(rows: Misplaced) -> str:
 def verification_lines(found: Verification) -> Iterator[str]:
     """The report as a table, a line at a time; the problems are not in it."""
     yield (
-        f"{found.folder}: {found.files} weight files, {found.arrays:,} arrays, "
-        f"{found.nbytes / 1e9:,.3f} GB"
+        f"{found.folder}: {found.arrays:,} arrays in {found.files} weight "
+        f"file{'' if found.files == 1 else 's'}, {gigabytes(found.nbytes)}"
     )
     if found.parts:
         yield f"{'part':<12} {'weights':>15}  {'stored as':<32} {'error':>8}"

@@ -49,7 +49,7 @@ def test_the_defaults_are_those_of_mlx_lm():
     assert wishes.target == "mlx_model"
     assert wishes.dtype is None
     assert wishes.revision is None
-    assert not (wishes.dequantize or wishes.search or wishes.overwrite)
+    assert not any((wishes.dequantize, wishes.search, wishes.overwrite))
     assert parse(["--model", "y"]).source == "y"
 
 

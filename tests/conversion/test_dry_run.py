@@ -271,7 +271,7 @@ def test_the_table_has_a_line_for_every_recipe_with_its_numbers():
     assert lines[0] == "GLM-4.5V, 107,710,933,120 weights:"
     by_name = {line.split()[0]: line for line in lines[2:]}
     assert by_name.keys() >= RECIPES.keys()
-    assert by_name["4bit"].split()[1:8] == "4.60 61.9 GB 7.28 GB 96 GB".split()
+    assert "4.60   61.9 GB    7.28 GB        96 GB" in by_name["4bit"]
     for name in ("mac-64gb", "mac-96gb", "mac-128gb", "mac-192gb"):
         memory = name.removeprefix("mac-").removesuffix("gb")
         assert by_name[name].split()[6:8] == [memory, "GB"]
