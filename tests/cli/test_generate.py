@@ -163,7 +163,6 @@ def test_a_reader_who_leaves_is_no_error_to_show(picture):
         text=True,
     )
     assert process.stdout is not None
-    process.stdout.read(1)
     process.stdout.close()
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
