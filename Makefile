@@ -29,10 +29,10 @@ lint: setup
 
 $(VENV)/.reference: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[dev,reference]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,reference,peers]'
 	@touch $@
 
-live: $(VENV)/.reference  ## the comparison with transformers, run side by side
+live: $(VENV)/.reference  ## the comparison with transformers and mlx-vlm, run side by side
 	$(BIN)/python -m pytest tests/live
 
 clean:
