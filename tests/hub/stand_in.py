@@ -7,7 +7,7 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -87,6 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def handle(self) -> None:
+        # A client that was killed, or has read enough, is no fault of this server.
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.hub.seen.append((path, self.headers.get("Range")))
@@ -100,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("/api/models/"):
             repo_id = "/".join(path.split("/")[3:5])
             self._listing(repo_id, revision=path.split("/")[-1])
+        elif path.startswith("/api/"):  # what huggingface_hub asks for itself
+            self._send(404, b"", {})
         else:
             self._file(path, fault)
 
