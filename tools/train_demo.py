@@ -36,7 +36,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--polish", type=int, default=0, help="steps after them")
+    parser.add_argument(
+        "--polish", type=int, nargs="*", default=(), help="rounds of steps after them"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=24, help="pictures of a worker")
     parser.add_argument(
@@ -68,7 +70,7 @@ def train(
     pad_id = trainer.model.config.text_config.pad_token_id
     saved = time.monotonic()
     with log.open("a", buffering=1) as lines:
-        while trainer.step < options.steps + options.polish:
+        while trainer.step < trainer.schedule.end:
             began = time.monotonic()
             batch = make_batch(
                 writer,
@@ -96,7 +98,7 @@ def train(
 def trainer_of(options: argparse.Namespace) -> Trainer:
     """A new trainer, or the stopped run's."""
     config = AutoConfig.from_pretrained(CHECKPOINT)
-    schedule = Schedule(options.steps, polish=options.polish)
+    schedule = Schedule(options.steps, polish=tuple(options.polish))
     trainer = Trainer(config, schedule=schedule, seed=options.seed)
     state = options.out / "state.pt"
     if state.exists():
@@ -128,7 +130,7 @@ def main() -> None:
         return
     (options.out / "meeting").unlink(missing_ok=True)
     multiprocessing.spawn(work, (options,), nprocs=options.workers)
-    print(f"done: {options.steps + options.polish} steps")
+    print("done")
 
 
 if __name__ == "__main__":

@@ -143,6 +143,16 @@ def test_the_rate_rises_stays_and_falls(step, rate):
     assert schedule.rate(step) == pytest.approx(rate, rel=0.3)
 
 
+def test_rounds_of_polish_fall_again():
+    from demo_training.trainer import Schedule
+
+    schedule = Schedule(100, warmup=2, polish=(10, 20), polish_peak=4e-4)
+    assert schedule.end == 130
+    assert [schedule.rate(step) for step in (100, 110)] == [4e-4, 4e-4]
+    assert schedule.rate(109) < 4e-5
+    assert schedule.rate(129) < 4e-5
+
+
 def test_an_export_has_one_tensor_per_expert_and_loads_in_transformers(
     writer, tiny_config, tmp_path
 ):

@@ -32,7 +32,8 @@ NAMING = (len(SHAPES) + 1, len(COLOURS) + 1, 2, 2)
 class Schedule:
     """Warm up, stay, and fall along a cosine over the last part of the run.
 
-    After `steps` follow `polish` more, which fall once more from `polish_peak`.
+    After `steps` follow the rounds of `polish`, so many steps each, which fall again
+    from `polish_peak`.
 
     Until the fall begins nothing depends on `steps`, so a stopped run may be resumed
     with another number of them.
@@ -42,7 +43,7 @@ class Schedule:
     peak: float = 1.5e-3
     warmup: int = 200
     fall: float = 0.35
-    polish: int = 0
+    polish: tuple[int, ...] = ()
     polish_peak: float = 8e-4
 
     def rate(self, step: int) -> float:
@@ -54,7 +55,17 @@ class Schedule:
             return self.peak
         if step < self.steps:
             return self.peak * _fallen((step - start) / (self.steps - start))
-        return self.polish_peak * _fallen((step - self.steps) / max(1, self.polish))
+        start = self.steps
+        for more in self.polish:
+            if step < start + more:
+                return self.polish_peak * _fallen((step - start) / more)
+            start += more
+        return self.polish_peak * _fallen(1.0)
+
+    @property
+    def end(self) -> int:
+        """Steps in all."""
+        return self.steps + sum(self.polish)
 
 
 def _fallen(part: float) -> float:
