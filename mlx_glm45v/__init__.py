@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .chat import ChatOptions, ChatSession, Reply, stream_generate
+    from .chat import ChatOptions, ChatSession, stream_generate
     from .checkpoints import Checkpoint, resolve
     from .config import Glm4vMoeConfig, Glm4vMoeTextConfig, Glm4vMoeVisionConfig
     from .conversion.pipeline import ConversionSummary, convert
@@ -55,11 +55,12 @@ if TYPE_CHECKING:
     from .model.vision import Glm4vMoeVisionModel
     from .processing.processor import Processor
     from .progress import Progress
+    from .replies import Reply
 
 __version__ = "0.1.0"
 
 _NAMES_BY_MODULE = {
-    "chat": ("ChatOptions", "ChatSession", "Reply", "stream_generate"),
+    "chat": ("ChatOptions", "ChatSession", "stream_generate"),
     "checkpoints": ("Checkpoint", "resolve"),
     "config": ("Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"),
     "conversion.pipeline": ("ConversionSummary", "convert"),
@@ -103,6 +104,7 @@ _NAMES_BY_MODULE = {
     "model.vision": ("Glm4vMoeVisionModel",),
     "processing.processor": ("Processor",),
     "progress": ("Progress",),
+    "replies": ("Reply",),
 }
 _MODULES = {
     name: module for module, names in _NAMES_BY_MODULE.items() for name in names

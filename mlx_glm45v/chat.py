@@ -19,12 +19,9 @@ from mlx_glm45v.generation.answer import GenerationOptions
 from mlx_glm45v.generation.events import (
     Event,
     Finished,
-    FinishReason,
     PrefillProgress,
-    TextDelta,
     Usage,
 )
-from mlx_glm45v.generation.grounding import Box, find_boxes
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.sampling import SamplingOptions
 from mlx_glm45v.generation.stream import stream_prompt
@@ -34,13 +31,12 @@ from mlx_glm45v.messages import (
     Message,
     Part,
     TextPart,
-    ToolCall,
     VideoPart,
 )
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 from mlx_glm45v.processing.processor import Processor
-from mlx_glm45v.processing.prompt import MediaItem, Prompt
-from mlx_glm45v.tool_calls import parse_tool_call
+from mlx_glm45v.processing.prompt import Prompt
+from mlx_glm45v.replies import Reply, ReplyBuilder
 
 _PARTS = (ImagePart, VideoPart, DocumentPart)
 _SINGLE = (str, bytes, bytearray, memoryview, np.ndarray)
@@ -81,32 +77,6 @@ class ChatOptions:
             eos_token_ids=eos_token_ids,
             thinking_budget=self.thinking_budget,
             prefill_step_size=self.prefill_step_size,
-        )
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One whole answer.
-
-    `boxes` are the grounding boxes that the answer names, in pixels of the picture that
-    `Box.item` counts in `media`, the pictures and videos of the prompt in order.
-    """
-
-    answer: str
-    thinking: str | None
-    boxes: tuple[Box, ...]
-    tool_calls: tuple[ToolCall, ...]
-    reason: FinishReason
-    usage: Usage
-    media: tuple[MediaItem, ...] = ()
-
-    def message(self) -> Message:
-        """The reply as a turn of the conversation, its words without box markers."""
-        return Message(
-            "assistant",
-            self.answer,
-            thinking=self.thinking,
-            tool_calls=self.tool_calls,
         )
 
 
@@ -310,7 +280,7 @@ class ChatSession:
 
     def _turn(self, message: Message, options: ChatOptions) -> Iterator[Event]:
         started = time.perf_counter()
-        said = _Said()
+        said = ReplyBuilder()
         prompt: Prompt | None = None
         try:
             prompt = yield from _read_prompt(
@@ -340,7 +310,7 @@ class ChatSession:
             said.add(Finished("cancelled", Usage()))
             raise
         finally:
-            reply = said.reply(prompt, options.tools)
+            reply = said.build(prompt, options.tools)
             if reply is not None:
                 self._reply = reply
                 if said.anything:
@@ -358,48 +328,6 @@ class ChatSession:
         """Forgets the conversation, but for the system message."""
         self._messages = [m for m in self._messages if m.role == "system"]
         self._reply = None
-
-
-class _Said:
-    """What one turn's events have said so far."""
-
-    def __init__(self) -> None:
-        self._thinking: list[str] = []
-        self._answer: list[TextDelta] = []
-        self._calls: list[str] = []
-        self._finished: Finished | None = None
-
-    @property
-    def anything(self) -> bool:
-        return bool(self._calls or self._thinking or self._answer)
-
-    def add(self, event: Event) -> None:
-        match event:
-            case TextDelta("tool", text):
-                self._calls.append(text)
-            case TextDelta("thinking", text):
-                self._thinking.append(text)
-            case TextDelta():
-                self._answer.append(event)
-            case Finished():
-                self._finished = event
-
-    def reply(
-        self, prompt: Prompt | None, tools: Sequence[Mapping[str, Any]]
-    ) -> Reply | None:
-        """The whole reply, or None when the turn did not come to an end."""
-        if self._finished is None:
-            return None
-        media = prompt.items if prompt is not None else ()
-        return Reply(
-            answer="".join(delta.text for delta in self._answer),
-            thinking="".join(self._thinking) or None,
-            boxes=find_boxes(self._answer, media),
-            tool_calls=tuple(parse_tool_call(call, tools) for call in self._calls),
-            reason=self._finished.reason,
-            usage=self._finished.usage,
-            media=media,
-        )
 
 
 def _as_parts(

@@ -19,8 +19,9 @@ from mlx_glm45v.errors import Glm45vError, NotEnoughMemory
 from mlx_glm45v.messages import Message, Part, TextPart
 
 if TYPE_CHECKING:
-    from mlx_glm45v.chat import ChatOptions, ChatSession, Reply
+    from mlx_glm45v.chat import ChatOptions, ChatSession
     from mlx_glm45v.cli.terminal import Terminal
+    from mlx_glm45v.replies import Reply
 
 FAILED, INTERRUPTED = 1, 130
 TRACEBACK_VARIABLE = "GLM45V_TRACEBACK"

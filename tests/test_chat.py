@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlx_glm45v.chat import ChatOptions, ChatSession, Reply, stream_generate
+from mlx_glm45v.chat import ChatOptions, ChatSession, stream_generate
 from mlx_glm45v.errors import MediaError, PromptTooLong
 from mlx_glm45v.generation.events import Finished, PrefillProgress, TextDelta
 from mlx_glm45v.messages import ImagePart, Message, TextPart
+from mlx_glm45v.replies import Reply
 
 SHORT = ChatOptions(max_tokens=48)
 

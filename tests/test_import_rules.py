@@ -86,6 +86,7 @@ ROOMS = {
     "conversion.trial": room({*VALUES, "chat", "loading"}),
     "demo": room({"errors"}, {"numpy", "PIL"}),
     "loading": room({"*"}, {"mlx"}),
+    "replies": room({*VALUES, "generation", "processing.prompt"}),
     "chat": room({"*"}, {"mlx", "numpy"}),
     "generate": room({"*"}, {"mlx", "numpy", "PIL", "tqdm"}),
     "cli": room({"*"}, {"mlx", "numpy", "PIL", "tqdm"}),

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from mlx_glm45v.chat import Reply
 from mlx_glm45v.errors import MediaError
 from mlx_glm45v.generation.grounding import Box
 from mlx_glm45v.media.documents import page_count, read_pages
 from mlx_glm45v.media.images import load_image
 from mlx_glm45v.messages import DocumentPart, ImagePart, Message, TextPart
+from mlx_glm45v.replies import Reply
 
 _COLOUR = "#0A63C9"
 

@@ -12,13 +12,14 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from mlx_glm45v.chat import ChatSession, Reply
+from mlx_glm45v.chat import ChatSession
 from mlx_glm45v.cli.arguments import default_question, media_part
 from mlx_glm45v.cli.interrupts import asks_first
 from mlx_glm45v.cli.saving import save_conversation
 from mlx_glm45v.cli.terminal import Terminal
 from mlx_glm45v.errors import Glm45vError
 from mlx_glm45v.messages import Message, Part, TextPart
+from mlx_glm45v.replies import Reply
 
 HELP = """\
 /image PATH, /video PATH, /document PATH   add to the next question

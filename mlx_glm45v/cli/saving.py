@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlx_glm45v.chat import Reply
 from mlx_glm45v.messages import ImagePart, Message, Part, TextPart, VideoPart
+from mlx_glm45v.replies import Reply
 
 
 def save_conversation(messages: Sequence[Message], path: Path) -> None:

@@ -1,13 +1,13 @@
 import pytest
 from PIL import Image
 
-from mlx_glm45v.chat import Reply
 from mlx_glm45v.cli.drawing import draw_boxes, save_boxes
 from mlx_glm45v.errors import MediaError
 from mlx_glm45v.generation.events import Usage
 from mlx_glm45v.generation.grounding import Box
 from mlx_glm45v.messages import ImagePart, Message, VideoPart
 from mlx_glm45v.processing.prompt import MediaItem
+from mlx_glm45v.replies import Reply
 
 WHITE = (255, 255, 255)
 

@@ -1,0 +1,92 @@
+"""What a turn of the model said, put together from its events.
+
+Knows events, boxes and tool calls. Does not know how events are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlx_glm45v.generation.events import (
+    Event,
+    Finished,
+    FinishReason,
+    TextDelta,
+    Usage,
+)
+from mlx_glm45v.generation.grounding import Box, find_boxes
+from mlx_glm45v.messages import Message, ToolCall
+from mlx_glm45v.processing.prompt import MediaItem, Prompt
+from mlx_glm45v.tool_calls import parse_tool_call
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One whole answer.
+
+    `boxes` are the grounding boxes that the answer names, in pixels of the picture that
+    `Box.item` counts in `media`, the pictures and videos of the prompt in order.
+    """
+
+    answer: str
+    thinking: str | None
+    boxes: tuple[Box, ...]
+    tool_calls: tuple[ToolCall, ...]
+    reason: FinishReason
+    usage: Usage
+    media: tuple[MediaItem, ...] = ()
+
+    def message(self) -> Message:
+        """The reply as a turn of the conversation, its words without box markers."""
+        return Message(
+            "assistant",
+            self.answer,
+            thinking=self.thinking,
+            tool_calls=self.tool_calls,
+        )
+
+
+class ReplyBuilder:
+    """What one turn's events have said so far."""
+
+    def __init__(self) -> None:
+        self._thinking: list[str] = []
+        self._answer: list[TextDelta] = []
+        self._calls: list[str] = []
+        self._finished: Finished | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether a word was said or a tool called."""
+        return bool(self._calls or self._thinking or self._answer)
+
+    def add(self, event: Event) -> None:
+        """Takes in one event."""
+        match event:
+            case TextDelta("tool", text):
+                self._calls.append(text)
+            case TextDelta("thinking", text):
+                self._thinking.append(text)
+            case TextDelta():
+                self._answer.append(event)
+            case Finished():
+                self._finished = event
+
+    def build(
+        self, prompt: Prompt | None, tools: Sequence[Mapping[str, Any]]
+    ) -> Reply | None:
+        """The whole reply, or None when the turn did not come to an end."""
+        if self._finished is None:
+            return None
+        media = prompt.items if prompt is not None else ()
+        return Reply(
+            answer="".join(delta.text for delta in self._answer),
+            thinking="".join(self._thinking) or None,
+            boxes=find_boxes(self._answer, media),
+            tool_calls=tuple(parse_tool_call(call, tools) for call in self._calls),
+            reason=self._finished.reason,
+            usage=self._finished.usage,
+            media=media,
+        )
