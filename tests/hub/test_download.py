@@ -230,7 +230,8 @@ def test_stopping_takes_effect_within_a_second_and_keeps_the_bytes(
     with pytest.raises(Cancelled):
         download(REPO, cache_dir=tmp_path, should_stop=should_stop)
     assert time.monotonic() - asked_at[0] < 1.0
-    assert [f.stat().st_size for f in part.glob("*.part")] == [300_000]
+    # On a busy machine another small file may still be under way as well.
+    assert 300_000 in [f.stat().st_size for f in part.glob("*.part")]
 
 
 def test_stopping_takes_effect_while_a_retry_is_waited_for(
