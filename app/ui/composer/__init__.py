@@ -1,0 +1,14 @@
+"""Where a person writes: words, attachments, what they cost, thinking, Send and Stop."""
+
+from .drops import DropOverlay, DropTarget, Offered, sources_of
+from .panel import Composer
+from .values import CardValue
+
+__all__ = [
+    "CardValue",
+    "Composer",
+    "DropOverlay",
+    "DropTarget",
+    "Offered",
+    "sources_of",
+]

@@ -1,0 +1,178 @@
+"""Messages that wait while an answer runs: each can be edited and removed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..icons import icon
+from ..palette import XS, XXS
+from ..theme import Theme
+from .field import MessageField
+
+
+class WaitingRow(QFrame):
+    """One message on one line; while it is edited, all of it."""
+
+    edited = Signal(int, str)
+    removed = Signal(int)
+
+    def __init__(self, index: int, text: str, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._index, self._text, self._theme = index, text, theme
+        self._field: MessageField | None = None
+        self.setProperty("role", "card")
+        self._words = QLabel(self)
+        self._words.setTextFormat(Qt.TextFormat.PlainText)
+        self._words.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )
+        self._edit = self._button("edit", self.tr("Edit this message"))
+        self._edit.clicked.connect(self.edit)
+        self._remove = self._button("close", self.tr("Do not send this message"))
+        self._remove.clicked.connect(lambda: self.removed.emit(self._index))
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(XS, XXS, XXS, XXS)
+        self._row.setSpacing(XXS)
+        self._row.addWidget(self._words, 1)
+        self._row.addWidget(self._edit)
+        self._row.addWidget(self._remove)
+        self.set_text(text)
+        self.restyle()
+
+    @property
+    def field(self) -> MessageField | None:
+        """The field it is edited in, None while it is not."""
+        return self._field
+
+    def set_text(self, text: str) -> None:
+        """Show another message, unless it is being edited."""
+        self._text = text
+        self._words.setToolTip(text)
+        self._words.setAccessibleName(
+            self.tr("Waiting message {number}: {text}").format(
+                number=self._index + 1, text=text
+            )
+        )
+        self._elide()
+
+    def edit(self) -> None:
+        """Open it for editing: Enter keeps the change, Esc drops it."""
+        if self._field is not None:
+            return
+        field = MessageField(self)
+        field.setPlainText(self._text)
+        field.setAccessibleName(self.tr("Waiting message"))
+        field.submitted.connect(self._keep)
+        field.cancelled.connect(self._close)
+        self._words.hide()
+        self._edit.hide()
+        self._row.insertWidget(0, field, 1)
+        self._field = field
+        field.setFocus()
+        field.selectAll()
+
+    def restyle(self) -> None:
+        """Take on the theme's colours."""
+        colors = self._theme.palette
+        self._edit.setIcon(icon("edit", colors.muted, 16))
+        self._remove.setIcon(icon("close", colors.muted, 16))
+        self._elide()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.edit()
+        event.accept()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _button(self, name: str, tip: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setObjectName(name)
+        button.setIconSize(QSize(16, 16))
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        return button
+
+    def _elide(self) -> None:
+        line = " ".join(self._text[:1000].split())
+        metrics = self._words.fontMetrics()
+        room = self._words.width()
+        shown = metrics.elidedText(line, Qt.TextElideMode.ElideRight, room)
+        if shown != self._words.text():
+            self._words.setText(shown)
+
+    def _keep(self) -> None:
+        if self._field is None:
+            return
+        text = self._field.toPlainText().strip()
+        self._close()
+        if text and text != self._text:
+            self.edited.emit(self._index, text)
+
+    def _close(self) -> None:
+        if self._field is None:
+            return
+        self._field.hide()
+        self._row.removeWidget(self._field)
+        self._field.deleteLater()
+        self._field = None
+        self._words.show()
+        self._edit.show()
+        self._edit.setFocus()
+
+
+class WaitingList(QWidget):
+    """The messages in the order they will be sent, with a line that says so."""
+
+    edited = Signal(int, str)
+    removed = Signal(int)
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._rows: list[WaitingRow] = []
+        self._head = QLabel(self.tr("Sent when this answer ends"), self)
+        self._head.setProperty("role", "meta")
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(XXS)
+        self._column.addWidget(self._head)
+        theme.changed.connect(self._restyle)
+        self.hide()
+
+    @property
+    def rows(self) -> tuple[WaitingRow, ...]:
+        """The messages from first to last."""
+        return tuple(self._rows)
+
+    def set_texts(self, texts: tuple[str, ...]) -> None:
+        """Show exactly these."""
+        while len(self._rows) > len(texts):
+            row = self._rows.pop()
+            self._column.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+        for row, text in zip(self._rows, texts, strict=False):
+            row.set_text(text)
+        for index in range(len(self._rows), len(texts)):
+            row = WaitingRow(index, texts[index], self._theme, self)
+            row.edited.connect(self.edited)
+            row.removed.connect(self.removed)
+            self._column.addWidget(row)
+            self._rows.append(row)
+        self.setVisible(bool(texts))
+
+    def _restyle(self) -> None:
+        for row in self._rows:
+            row.restyle()
