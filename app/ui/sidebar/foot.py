@@ -1,0 +1,158 @@
+"""The sidebar's foot: how the model is doing, and the ways to Models and Settings."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...models import EngineState
+from ..icons import icon
+from ..palette import XS, XXS
+from ..theme import Theme, set_role
+
+_COLORS = {
+    "off": "muted",
+    "loading": "warn",
+    "ready": "ok",
+    "working": "accent",
+    "failed": "danger",
+}
+_GIGABYTE = 1024**3
+
+
+def gigabytes(count: int) -> str:
+    """Bytes of memory as people say them: "1.1 GB", "96 GB"."""
+    size = count / _GIGABYTE
+    return QLocale().toString(size, "f", 1 if size < 10 else 0) + " GB"
+
+
+class StatusDot(QWidget):
+    """A dot in the colour of the engine's phase; hollow when nothing is loaded."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme, self._phase = theme, "off"
+        self.setFixedSize(10, 10)
+        theme.changed.connect(self.update)
+
+    def set_phase(self, phase: str) -> None:
+        """Show another phase."""
+        self._phase = phase
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        color = self._theme.color(_COLORS[self._phase])
+        painter.setPen(color)
+        if self._phase != "off":
+            painter.setBrush(color)
+        painter.drawEllipse(QRectF(1, 1, 8, 8))
+        painter.end()
+
+
+class EngineFoot(QWidget):
+    """Two lines about the model over two buttons."""
+
+    models_requested = Signal()
+    settings_requested = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme, self._name = theme, ""
+        self._dot = StatusDot(theme, self)
+        self.title = self._label()
+        self.detail = self._label()
+        self.models = self._button(self.tr("Models"))
+        self.models.clicked.connect(self.models_requested)
+        self.settings = self._button(self.tr("Settings"))
+        self.settings.clicked.connect(self.settings_requested)
+        head = QHBoxLayout()
+        head.setSpacing(XS)
+        head.addWidget(self._dot)
+        head.addWidget(self.title, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(XXS)
+        buttons.addWidget(self.models)
+        buttons.addWidget(self.settings)
+        buttons.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(XS + XXS, XS, XS, XS)
+        column.setSpacing(2)
+        column.addLayout(head)
+        column.addWidget(self.detail)
+        column.addSpacing(XXS)
+        column.addLayout(buttons)
+        set_role(self.detail, "meta")
+        theme.changed.connect(self._restyle)
+        self._restyle()
+        self.set_state(EngineState())
+
+    def set_state(self, state: EngineState) -> None:
+        """Show how the engine is doing."""
+        self._dot.set_phase(state.phase)
+        none = self.tr("No model loaded")
+        self._name = state.title or state.model or none
+        memory = ""
+        if state.memory and state.machine_memory:
+            memory = self.tr("{used} of {all}").format(
+                used=gigabytes(state.memory), all=gigabytes(state.machine_memory)
+            )
+        phase = self._phase(state)
+        self.detail.setText(memory if memory and state.phase == "ready" else phase)
+        if memory and state.phase == "working":
+            self.detail.setText(f"{memory} · {phase}")
+        set_role(self.detail, "danger" if state.phase == "failed" else "meta")
+        words = [self._name, phase, memory, state.problem or ""]
+        self.setToolTip("\n".join(word for word in words if word))
+        spoken = ", ".join(word for word in words if word)
+        self.setAccessibleName(self.tr("Model: {state}").format(state=spoken))
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _phase(self, state: EngineState) -> str:
+        if state.phase == "loading" and state.total:
+            share = QLocale().toString(min(100, 100 * state.done // state.total))
+            return self.tr("Loading, {share} %").format(share=share)
+        return {
+            "off": "" if not state.model else self.tr("Not loaded"),
+            "loading": self.tr("Loading"),
+            "ready": self.tr("Ready"),
+            "working": self.tr("Working"),
+            "failed": self.tr("The model stopped"),
+        }[state.phase]
+
+    def _label(self) -> QLabel:
+        label = QLabel(self)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        return label
+
+    def _button(self, text: str) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setProperty("role", "quiet")
+        button.setIconSize(QSize(16, 16))
+        return button
+
+    def _elide(self) -> None:
+        metrics, room = self.title.fontMetrics(), self.title.width()
+        self.title.setText(
+            metrics.elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)
+        )
+
+    def _restyle(self) -> None:
+        color = self._theme.palette.text
+        self.models.setIcon(icon("model", color, 16))
+        self.settings.setIcon(icon("gear", color, 16))
+        self._elide()
