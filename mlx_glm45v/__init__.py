@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     from .generation.events import Event, Finished, PrefillProgress, TextDelta, Usage
     from .generation.grounding import Box
     from .generation.sampling import SamplingOptions
+    from .hub.inventory import CachedRepo, cached_repos, delete_repo
     from .loading import load, load_model
     from .memory import (
+        Assessment,
         Footprint,
         Verdict,
+        assess_folder,
+        assess_size,
         check_fits,
         estimate_footprint,
         verdicts,
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from .model.decoder import Glm4vMoeTextModel
     from .model.glm4v_moe import Glm4vMoeForConditionalGeneration, Glm4vMoeModel
     from .model.vision import Glm4vMoeVisionModel
+    from .processing.measure import Measure, MediumMeasure, measure
     from .processing.processor import Processor
     from .progress import Progress
     from .replies import Reply
@@ -83,10 +88,14 @@ _NAMES_BY_MODULE = {
     ),
     "generation.grounding": ("Box",),
     "generation.sampling": ("SamplingOptions",),
+    "hub.inventory": ("CachedRepo", "cached_repos", "delete_repo"),
     "loading": ("load", "load_model"),
     "memory": (
+        "Assessment",
         "Footprint",
         "Verdict",
+        "assess_folder",
+        "assess_size",
         "check_fits",
         "estimate_footprint",
         "verdicts",
@@ -102,6 +111,7 @@ _NAMES_BY_MODULE = {
     "model.decoder": ("Glm4vMoeTextModel",),
     "model.glm4v_moe": ("Glm4vMoeForConditionalGeneration", "Glm4vMoeModel"),
     "model.vision": ("Glm4vMoeVisionModel",),
+    "processing.measure": ("Measure", "MediumMeasure", "measure"),
     "processing.processor": ("Processor",),
     "progress": ("Progress",),
     "replies": ("Reply",),
@@ -111,7 +121,9 @@ _MODULES = {
 }
 
 __all__ = [
+    "Assessment",
     "Box",
+    "CachedRepo",
     "Cancelled",
     "ChatOptions",
     "ChatSession",
@@ -133,7 +145,9 @@ __all__ = [
     "Glm4vMoeVisionModel",
     "Glm45vError",
     "ImagePart",
+    "Measure",
     "MediaError",
+    "MediumMeasure",
     "Message",
     "NotEnoughMemory",
     "PrefillProgress",
@@ -148,11 +162,16 @@ __all__ = [
     "Usage",
     "Verdict",
     "VideoPart",
+    "assess_folder",
+    "assess_size",
+    "cached_repos",
     "check_fits",
     "convert",
+    "delete_repo",
     "estimate_footprint",
     "load",
     "load_model",
+    "measure",
     "resolve",
     "stream_generate",
     "verdicts",

@@ -18,7 +18,7 @@ from mlx_glm45v.errors import Cancelled, MediaError
 from mlx_glm45v.media.fetch import DEFAULT_LIMITS, FetchLimits
 from mlx_glm45v.media.sources import open_source, source_name
 
-__all__ = ["MAX_PAGE_PIXELS", "page_count", "read_pages"]
+__all__ = ["MAX_PAGE_PIXELS", "page_count", "page_sizes", "read_pages"]
 
 POINTS_PER_INCH = 72
 # Larger pages are drawn at a lower resolution; models take 4.8 million pixels at most.
@@ -40,6 +40,30 @@ def page_count(
         return len(document)
 
 
+def page_sizes(
+    source: Any,
+    *,
+    pages: Sequence[int] | None = None,
+    dpi: int = 144,
+    limits: FetchLimits = DEFAULT_LIMITS,
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[tuple[int, int], ...]:
+    """(width, height) in pixels that `read_pages` would draw; nothing is drawn.
+
+    Raises:
+        MediaError, Cancelled: see `read_pages`.
+    """
+    name = source_name(source)
+    _check_dpi(dpi, name)
+    with _opened(source, name, limits, should_stop) as document:
+        sizes = []
+        for number in _checked(pages, len(document), name=name):
+            if should_stop is not None and should_stop():
+                raise Cancelled(f"stopped before page {number} of {name}")
+            sizes.append(_drawn_size(document, number, dpi, name=name))
+        return tuple(sizes)
+
+
 def read_pages(
     source: Any,
     *,
@@ -59,13 +83,17 @@ def read_pages(
         Cancelled: `should_stop` returned True.
     """
     name = source_name(source)
-    if not (math.isfinite(dpi) and dpi > 0):
-        raise MediaError(f"{name}: dpi is {dpi}. Give a number above 0, such as 144")
+    _check_dpi(dpi, name)
     with _opened(source, name, limits, should_stop) as document:
         for number in _checked(pages, len(document), name=name):
             if should_stop is not None and should_stop():
                 raise Cancelled(f"stopped before page {number} of {name}")
             yield _draw(document, number, dpi, name=name)
+
+
+def _check_dpi(dpi: float, name: str) -> None:
+    if not (math.isfinite(dpi) and dpi > 0):
+        raise MediaError(f"{name}: dpi is {dpi}. Give a number above 0, such as 144")
 
 
 def _checked(pages: Sequence[int] | None, count: int, *, name: str) -> Sequence[int]:
@@ -84,23 +112,45 @@ def _checked(pages: Sequence[int] | None, count: int, *, name: str) -> Sequence[
 def _draw(document: PdfDocument, number: int, dpi: float, *, name: str) -> Image.Image:
     try:
         page = document[number - 1]
-        width, height = page.get_size()
-        if width <= 0 or height <= 0:
-            raise MediaError(
-                f"{name}: page {number} is {width:g}x{height:g} points. Leave it out"
-            )
-        most = math.sqrt(MAX_PAGE_PIXELS / (width * height))
-        scale: Any = min(dpi / POINTS_PER_INCH, most)  # declared int, taken as float
+        # Declared int, taken as float.
+        scale: Any = _scale(*page.get_size(), number, dpi, name=name)
         bitmap = page.render(scale=scale)
         picture = bitmap.to_pil().convert("RGB")
         bitmap.close()
         page.close()
     except PdfiumError as error:
-        raise MediaError(
-            f"{name}: page {number} cannot be drawn ({error}). Leave it out, or print "
-            "the document to a new PDF"
-        ) from error
+        raise _undrawable(name, number, error) from error
     return picture
+
+
+def _drawn_size(
+    document: PdfDocument, number: int, dpi: float, *, name: str
+) -> tuple[int, int]:
+    try:
+        page = document[number - 1]
+        width, height = page.get_size()
+        scale = _scale(width, height, number, dpi, name=name)
+        page.close()
+    except PdfiumError as error:
+        raise _undrawable(name, number, error) from error
+    # As PDFium's bitmap is made.
+    return math.ceil(width * scale), math.ceil(height * scale)
+
+
+def _scale(width: float, height: float, number: int, dpi: float, *, name: str) -> float:
+    """Pixels a point."""
+    if width <= 0 or height <= 0:
+        raise MediaError(
+            f"{name}: page {number} is {width:g}x{height:g} points. Leave it out"
+        )
+    return min(dpi / POINTS_PER_INCH, math.sqrt(MAX_PAGE_PIXELS / (width * height)))
+
+
+def _undrawable(name: str, number: int, error: PdfiumError) -> MediaError:
+    return MediaError(
+        f"{name}: page {number} cannot be drawn ({error}). Leave it out, or print "
+        "the document to a new PDF"
+    )
 
 
 @contextmanager

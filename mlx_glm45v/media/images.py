@@ -19,10 +19,10 @@ from PIL import Image
 
 from mlx_glm45v.errors import MediaError
 from mlx_glm45v.media.fetch import DEFAULT_LIMITS, FetchLimits
-from mlx_glm45v.media.rgb import array_to_rgb, to_rgb
+from mlx_glm45v.media.rgb import array_to_rgb, to_rgb, upright_size
 from mlx_glm45v.media.sources import open_source, source_name
 
-__all__ = ["MAX_IMAGE_PIXELS", "load_image", "source_name"]
+__all__ = ["MAX_IMAGE_PIXELS", "image_size", "load_image", "source_name"]
 
 # Pillow refuses more by itself; 537 MB as RGB.
 MAX_IMAGE_PIXELS = 178_956_970
@@ -72,6 +72,26 @@ def load_image(
     with open_source(source, limits=limits, should_stop=should_stop) as file:
         image = _open(file, name=name, max_pixels=max_pixels)
         return _decode(image, name=name)
+
+
+def image_size(
+    source: Any,
+    *,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    limits: FetchLimits = DEFAULT_LIMITS,
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[int, int]:
+    """Width and height that `load_image` would give, from the header (HEIC: decoded).
+
+    Damage behind the header is not noticed. Raises as `load_image` does.
+    """
+    if isinstance(source, np.ndarray):
+        return array_to_rgb(source, name=source_name(source)).size
+    if isinstance(source, Image.Image):
+        return upright_size(source)
+    with open_source(source, limits=limits, should_stop=should_stop) as file:
+        image = _open(file, name=source_name(source), max_pixels=max_pixels)
+        return upright_size(image)
 
 
 def _open(file: BinaryIO, *, name: str, max_pixels: int) -> Image.Image:

@@ -50,6 +50,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return rgb if turn is None else rgb.transpose(turn)
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """The (width, height) that `to_rgb` would give; pixels are not read."""
+    width, height = image.size
+    # Orientations from 5 on lie on their side.
+    return (height, width) if 5 <= _orientation(image) <= 8 else (width, height)
+
+
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ORIENTATION_TAG, 1))

@@ -5,6 +5,7 @@
 `python -m mlx_glm45v.memory` prints it.
 """
 
+from .assessment import Assessment, assess_folder, assess_size
 from .fitting import check_fits, check_loads, largest_context, verdicts
 from .footprint import Footprint, estimate_footprint, smallest_footprint
 from .machine import Machine, mac, this_machine
@@ -15,11 +16,14 @@ from .weights import recipe_bytes, weight_bytes, weight_bytes_of_files
 __all__ = [
     "CPU",
     "METAL",
+    "Assessment",
     "Backend",
     "Footprint",
     "Machine",
     "Request",
     "Verdict",
+    "assess_folder",
+    "assess_size",
     "check_fits",
     "check_loads",
     "estimate_footprint",

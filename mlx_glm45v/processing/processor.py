@@ -142,10 +142,10 @@ class Processor:
             thinking=thinking,
             continue_final_message=continue_final_message,
         )
-        template_ids = self._encode(text)
+        template_ids = self.encode(text)
         # Before any picture is read: a template that drops one fails at once.
         places = media_parts(shown)
-        self._check_placeholders(template_ids, places)
+        self.check_placeholders(template_ids, places)
         reader = MediaReader(self.image_processor, self.video_processor)
         media: list[Medium] = []
         length = len(template_ids)
@@ -157,9 +157,10 @@ class Processor:
             yield len(media), len(places)
         return self._assemble(template_ids, media)
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, rendered: str) -> list[int]:
+        """Token ids of a rendered template, with one placeholder for each medium."""
         ids: list[int] = []
-        for piece, is_literal in unfence(text):
+        for piece, is_literal in unfence(rendered):
             encode = (
                 self.tokenizer.encode_literally if is_literal else self.tokenizer.encode
             )
@@ -171,7 +172,8 @@ class Processor:
         window = self.image_processor.merge_size**2
         return sum(len(frame.pixel_values) // window for frame in medium.frames)
 
-    def _check_placeholders(self, ids: Sequence[int], parts: Sequence[Part]) -> None:
+    def check_placeholders(self, ids: Sequence[int], parts: Sequence[Part]) -> None:
+        """Raise `MediaError` unless the template gave every medium its place."""
         tokens = self.tokens
         found = [token for token in ids if token in (tokens.image, tokens.video)]
         wanted = [
