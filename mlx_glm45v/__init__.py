@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .model.glm4v_moe import Glm4vMoeForConditionalGeneration, Glm4vMoeModel
     from .model.vision import Glm4vMoeVisionModel
     from .processing.measure import Measure, MediumMeasure, measure
+    from .processing.previews import MediumPreview, previews
     from .processing.processor import Processor
     from .progress import Progress
     from .replies import Reply
@@ -112,6 +113,7 @@ _NAMES_BY_MODULE = {
     "model.glm4v_moe": ("Glm4vMoeForConditionalGeneration", "Glm4vMoeModel"),
     "model.vision": ("Glm4vMoeVisionModel",),
     "processing.measure": ("Measure", "MediumMeasure", "measure"),
+    "processing.previews": ("MediumPreview", "previews"),
     "processing.processor": ("Processor",),
     "progress": ("Progress",),
     "replies": ("Reply",),
@@ -148,6 +150,7 @@ __all__ = [
     "Measure",
     "MediaError",
     "MediumMeasure",
+    "MediumPreview",
     "Message",
     "NotEnoughMemory",
     "PrefillProgress",
@@ -172,6 +175,7 @@ __all__ = [
     "load",
     "load_model",
     "measure",
+    "previews",
     "resolve",
     "stream_generate",
     "verdicts",
