@@ -1,0 +1,117 @@
+"""A page that covers the conversation: a title, a way back, a column that scrolls.
+
+Knows layout and the keyboard. Does not know what stands in the column.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .palette import COLUMN_WIDTH, L, M, S
+from .theme import set_role
+
+
+class Page(QWidget):
+    """Title and "Done" stand still, `column` scrolls; Esc is "Done", too."""
+
+    closed = Signal()
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(title)
+        heading = QLabel(title, self)
+        set_role(heading, "title")
+        self.done_button = QPushButton(self.tr("Done"), self)
+        self.done_button.setToolTip(self.tr("Back to the conversation (Esc)"))
+        self.done_button.clicked.connect(self.closed)
+        self.top = QHBoxLayout()
+        self.top.setSpacing(S)
+        self.top.addWidget(heading, 1)
+        self.top.addWidget(self.done_button)
+
+        content = QWidget(self)
+        content.setMaximumWidth(COLUMN_WIDTH)
+        self.column = QVBoxLayout(content)
+        self.column.setContentsMargins(0, 0, 0, L)
+        self.column.setSpacing(M)
+        inside = QWidget(self)
+        centred = QHBoxLayout(inside)
+        centred.setContentsMargins(L, S, L, 0)
+        # The column takes all there is up to its most, then stands in the middle.
+        centred.addStretch(0)
+        centred.addWidget(content, 1)
+        centred.addStretch(0)
+        self.scroll = QScrollArea(self)
+        self.scroll.setWidget(inside)
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, M, 0, 0)
+        whole.setSpacing(S)
+        bar = QHBoxLayout()
+        holder = QWidget(self)
+        holder.setMaximumWidth(COLUMN_WIDTH)
+        holder.setLayout(self.top)
+        self.top.setContentsMargins(0, 0, 0, 0)
+        bar.setContentsMargins(L, 0, L, 0)
+        bar.addStretch(0)
+        bar.addWidget(holder, 1)
+        bar.addStretch(0)
+        whole.addLayout(bar)
+        whole.addWidget(self.scroll, 1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+            return
+        super().keyPressEvent(event)
+
+    def leave_wheel_to_page(self, field: QWidget) -> None:
+        """Scrolling over a field that has no focus scrolls the page."""
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(
+            watched, QComboBox | QAbstractSpinBox
+        ):
+            event.ignore()
+            return not watched.hasFocus()
+        if event.type() == QEvent.Type.FocusIn and isinstance(watched, QWidget):
+            self.scroll.ensureWidgetVisible(watched)
+        return super().eventFilter(watched, event)
+
+
+def card(parent: QWidget) -> tuple[QFrame, QVBoxLayout]:
+    """A raised frame with room inside."""
+    frame = QFrame(parent)
+    set_role(frame, "card")
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(M, S, M, S)
+    layout.setSpacing(S)
+    return frame, layout
+
+
+def wrapped(text: str, role: str | None, parent: QWidget) -> QLabel:
+    """A label that breaks its lines and can be selected."""
+    label = QLabel(text, parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    if role is not None:
+        set_role(label, role)
+    return label

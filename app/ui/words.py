@@ -1,0 +1,29 @@
+"""Sizes, rates and times as people read them. Knows no widgets."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+
+def size_words(nbytes: float) -> str:
+    """`61.9 GB`, `5.6 MB`: decimal, as file managers and shops count."""
+    if nbytes >= 100_000_000:
+        return f"{nbytes / 1e9:,.1f} GB"
+    if nbytes >= 100_000:
+        return f"{nbytes / 1e6:,.1f} MB"
+    return f"{nbytes / 1e3:,.1f} kB"
+
+
+def time_words(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h 20 min`: as exact as an estimate is."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return _tr("{} s").format(whole)
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return _tr("{} min").format(minutes)
+    return _tr("{} h {} min").format(minutes // 60, minutes % 60)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("words", text)
