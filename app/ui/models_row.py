@@ -22,7 +22,7 @@ from . import models_words as say
 from .page import wrapped
 from .palette import XS, M, S
 from .theme import set_role
-from .words import size_words
+from .words import breakable, size_words
 
 
 class ModelRow(QFrame):
@@ -143,7 +143,7 @@ class ModelRow(QFrame):
         """Bring the row up to date."""
         self._entry = entry
         self.setAccessibleName(entry.title)
-        _say(self.title, entry.title)
+        _say(self.title, breakable(entry.title))
         self.title.setToolTip(entry.name)
         _say(
             self.facts,
@@ -165,7 +165,7 @@ class ModelRow(QFrame):
             engine.problem if failed else None,
         )
         problem = "\n".join(each for each in problems if each)
-        _say(self.problem, problem)
+        _say(self.problem, breakable(problem))
         self.problem.setVisible(bool(problem))
         self._show_transfer(transfer)
         self._show_actions(entry, transfer, engine)
@@ -250,18 +250,18 @@ def _say(label: QLabel, words: str) -> None:
 
 def _as_table(lines: tuple[str, ...]) -> str:
     """The sum's lines, `name  size  note`, in columns of the page's own font."""
-    rows = []
+    rows, sentences = [], []
     for line in lines:
         cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
         if len(cells) < 2:
-            rows.append(f'<tr><td colspan="3">{_escaped(line)}</td></tr>')
+            sentences.append(f"<p>{_escaped(line)}</p>")
             continue
         name, size, *note = cells
         rows.append(
             f"<tr><td>{_escaped(name)}</td><td align='right'>&nbsp;&nbsp;"
             f"{_escaped(size)}&nbsp;&nbsp;</td><td>{_escaped(' '.join(note))}</td></tr>"
         )
-    return f"<table cellspacing='2'>{''.join(rows)}</table>" if rows else ""
+    return f"<table cellspacing='2'>{''.join(rows)}</table>{''.join(sentences)}"
 
 
 def _escaped(text: str) -> str:

@@ -22,6 +22,9 @@ from PySide6.QtWidgets import (
 from .palette import COLUMN_WIDTH, L, M, S
 from .theme import set_role
 
+# The style sheet's.
+_SCROLL_BAR = 10
+
 
 class Page(QWidget):
     """Title and "Done" stand still, `column` scrolls; Esc is "Done", too."""
@@ -67,7 +70,8 @@ class Page(QWidget):
         holder.setMaximumWidth(COLUMN_WIDTH)
         holder.setLayout(self.top)
         self.top.setContentsMargins(0, 0, 0, 0)
-        bar.setContentsMargins(L, 0, L, 0)
+        # As far in as the scroll bar makes the column stand.
+        bar.setContentsMargins(L, 0, L + _SCROLL_BAR, 0)
         bar.addStretch(0)
         bar.addWidget(holder, 1)
         bar.addStretch(0)

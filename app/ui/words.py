@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QCoreApplication
 
 
@@ -23,6 +25,11 @@ def time_words(seconds: float) -> str:
     if minutes < 60:
         return _tr("{} min").format(minutes)
     return _tr("{} h {} min").format(minutes // 60, minutes % 60)
+
+
+def breakable(text: str) -> str:
+    """The text with places where a line may break in paths and long names."""
+    return re.sub(r"([/\\_.-]|\w{24})(?=\w)", "\\1\u200b", text)
 
 
 def _tr(text: str) -> str:
