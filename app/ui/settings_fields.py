@@ -11,8 +11,6 @@ from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QLabel,
     QPlainTextEdit,
@@ -21,8 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .inputs import Choice, Tick
 from .page import wrapped
 from .palette import XXS
+from .theme import set_role
 
 _TYPING_PAUSE = 400
 
@@ -71,7 +71,7 @@ class TickField(Field):
         self, name: str, label: str, hint: str = "", parent: QWidget | None = None
     ) -> None:
         super().__init__(name, label, hint, parent)
-        self.box = QCheckBox(label, self)
+        self.box = Tick(label, self)
         self.box.clicked.connect(lambda on: self.edited.emit(self.name, on))
         self.finish(self.box, labelled=False)
 
@@ -95,11 +95,7 @@ class ChoiceField(Field):
     ) -> None:
         super().__init__(name, label, hint, parent)
         self._values = [value for value, _ in choices]
-        self.box = QComboBox(self)
-        self.box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.box.setMinimumContentsLength(12)
+        self.box = Choice(self)
         self.box.addItems([words for _, words in choices])
         self.box.activated.connect(
             lambda place: self.edited.emit(self.name, self._values[place])
@@ -151,14 +147,16 @@ class NumberField(Field):
             real.setSingleStep(step)
             real.setValue(start)
             self.box = real
+        # The style sheet's frame of line edits would stand inside the field's own.
+        set_role(self.box.lineEdit(), "bare")
         self.box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.box.setKeyboardTracking(False)
         self.box.setMaximumWidth(self.box.sizeHint().width() * 2)
         self.box.valueChanged.connect(self._changed)
-        self.tick: QCheckBox | None = None
+        self.tick: Tick | None = None
         self._showing = False
         if optional is not None:
-            self.tick = QCheckBox(optional, self)
+            self.tick = Tick(optional, self)
             self.tick.toggled.connect(self.box.setEnabled)
             self.tick.clicked.connect(self._changed)
             self.box.setEnabled(False)

@@ -5,7 +5,7 @@ Shows `Settings` and emits single choices. Does not keep them.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
@@ -31,7 +31,7 @@ class SettingsPage(Page):
         self.reset_button = QPushButton(self.tr("Everything back to the start"), self)
         self.reset_button.setToolTip(self.tr("Models and conversations stay"))
         self.reset_button.clicked.connect(self.reset_requested)
-        self.column.addWidget(self.reset_button)
+        self.column.addWidget(self.reset_button, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addStretch(1)
         self.set_settings(Settings())
 

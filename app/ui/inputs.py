@@ -1,0 +1,100 @@
+"""A tick and a choice that look like the rest, which a style sheet cannot draw.
+
+Their words break lines; colours are the application palette's, so that both themes
+are followed.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from PySide6.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QWidget
+
+from .palette import XXS, S
+
+_WRAPPED = Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap
+
+
+class Tick(QCheckBox):
+    """A check box whose words break lines."""
+
+    def __init__(self, words: str, parent: QWidget | None = None) -> None:
+        super().__init__(words, parent)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return self._words_in(width).height() + 2 * XXS
+
+    def sizeHint(self) -> QSize:
+        width = self.fontMetrics().horizontalAdvance(self.text()) + self._indent() + 2
+        return QSize(width, self._side() + 2 * XXS)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._indent() + 8 * self._side(), self._side() + 2 * XXS)
+
+    def hitButton(self, position: object) -> bool:  # noqa: ARG002
+        return True
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colors, role = self.palette(), QPalette.ColorRole
+        side = self._side()
+        box = QRectF(1, XXS + 1, side - 2, side - 2)
+        on = self.isChecked()
+        frame = colors.color(role.Accent if on else role.PlaceholderText)
+        painter.setPen(QPen(frame, 1.5))
+        painter.setBrush(colors.color(role.Accent if on else role.Base))
+        painter.drawRoundedRect(box, XXS, XXS)
+        if on:
+            pen = QPen(colors.color(role.HighlightedText), 2)
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
+            across = box.width()
+            places = ((0.25, 0.52), (0.43, 0.70), (0.76, 0.32))
+            corners = [
+                box.topLeft() + QPointF(x * across, y * across) for x, y in places
+            ]
+            painter.drawPolyline(QPolygonF(corners))
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(colors.color(role.WindowText), 2))
+            painter.drawRoundedRect(box, XXS, XXS)
+        painter.setPen(colors.color(role.WindowText))
+        words = self._words_in(self.width()).translated(self._indent(), XXS)
+        painter.drawText(words, _WRAPPED, self.text())
+
+    def _side(self) -> int:
+        return self.fontMetrics().height()
+
+    def _indent(self) -> int:
+        return self._side() + S
+
+    def _words_in(self, width: int) -> QRect:
+        room = QRect(0, 0, max(1, width - self._indent()), 100_000)
+        return self.fontMetrics().boundingRect(room, _WRAPPED, self.text())
+
+
+class Choice(QComboBox):
+    """A combo box with its arrow; long words do not make it wide."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.setMinimumContentsLength(12)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.WindowText), 1.6))
+        middle = QPointF(self.width() - 16, self.height() / 2)
+        corners = [middle + QPointF(x, y) for x, y in ((-4, -2), (0, 2), (4, -2))]
+        painter.drawPolyline(QPolygonF(corners))
