@@ -1,4 +1,4 @@
-"""A tick and a choice that look like the rest, which a style sheet cannot draw.
+"""A tick, a choice and a number that look like the rest, which a style sheet cannot draw.
 
 Their words break lines; colours are the application palette's, so that both themes
 are followed.
@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QPolygonF
-from PySide6.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QSizePolicy,
+    QWidget,
+)
 
 from .palette import XXS, S
 
@@ -98,3 +104,17 @@ class Choice(QComboBox):
         middle = QPointF(self.width() - 16, self.height() / 2)
         corners = [middle + QPointF(x, y) for x, y in ((-4, -2), (0, 2), (4, -2))]
         painter.drawPolyline(QPolygonF(corners))
+
+
+def bare(field: QAbstractSpinBox) -> None:
+    """A number field without arrows; the keys Up and Down step.
+
+    Asked for no buttons, Qt's style sheets leave no room for the number either.
+    """
+    field.setStyleSheet(
+        "QAbstractSpinBox::up-button, QAbstractSpinBox::down-button"
+        " { width: 0; border: none; }"
+    )
+    # The style sheet's frame of line edits would stand inside the field's own.
+    set_role(field.lineEdit(), "bare")
+    field.lineEdit().setTextMargins(S, 0, S, 0)

@@ -19,10 +19,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .inputs import Choice, Tick
+from .inputs import Choice, Tick, bare
 from .page import wrapped
 from .palette import XXS
-from .theme import set_role
 
 _TYPING_PAUSE = 400
 
@@ -147,11 +146,9 @@ class NumberField(Field):
             real.setSingleStep(step)
             real.setValue(start)
             self.box = real
-        # The style sheet's frame of line edits would stand inside the field's own.
-        set_role(self.box.lineEdit(), "bare")
-        self.box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        bare(self.box)
         self.box.setKeyboardTracking(False)
-        self.box.setMaximumWidth(self.box.sizeHint().width() * 2)
+        self.box.setMaximumWidth(10 * self.box.fontMetrics().height())
         self.box.valueChanged.connect(self._changed)
         self.tick: Tick | None = None
         self._showing = False

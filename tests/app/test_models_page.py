@@ -1,0 +1,227 @@
+"""The models page shows values and says what a person wants."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from app.models import EngineState, ModelEntry, Transfer
+from app.ui import models_words as say
+from app.ui.models_page import ModelsPage
+from app.ui.words import breakable, size_words, time_words
+from mlx_glm45v.conversion.recipes import RECIPES
+
+REPO = "mlx-community/GLM-4.5V-4bit"
+DEMO = ModelEntry("demo", "Demo", "demo", "ready", size=5_600_000, fits="yes")
+ABSENT = ModelEntry(
+    REPO,
+    "GLM-4.5V 4-bit",
+    "hub",
+    "absent",
+    size=61_900_000_000,
+    bits=4,
+    context_length=65_536,
+    fits="raised",
+    sums=("weights  61.9 GB", "total  68.9 GB", "this machine <offers> less"),
+)
+HERE = ModelEntry(REPO, "GLM-4.5V 4-bit", "hub", "ready", size=61_900_000_000)
+FOLDER = ModelEntry("/m/mine", "mine", "folder", "ready", size=5, convertible=True)
+
+
+@pytest.fixture
+def page(qapp_theme) -> ModelsPage:
+    qapp_theme.apply("light")
+    page = ModelsPage()
+    page.resize(760, 520)
+    page.show()
+    return page
+
+
+def shown(page: ModelsPage, name: str) -> set[str]:
+    row = page.row(name)
+    return {each.text() for each in row._buttons() if each.isVisibleTo(row)}
+
+
+@pytest.mark.parametrize(
+    ("entry", "buttons"),
+    [
+        (DEMO, {"Load"}),
+        (ABSENT, {"Download"}),
+        (HERE, {"Load", "Delete"}),
+        (FOLDER, {"Load", "Convert…", "Remove from the list"}),
+        (
+            ModelEntry(REPO, "x", "hub", "partial", size=9, fetched=4),
+            {"Resume", "Delete"},
+        ),
+        (ModelEntry("/m", "x", "folder", "broken"), {"Remove from the list"}),
+    ],
+)
+def test_a_row_offers_what_makes_sense(page, entry, buttons):
+    page.set_entries((entry,))
+    assert shown(page, entry.name) == buttons
+
+
+@pytest.mark.parametrize(
+    ("state", "buttons"),
+    [
+        ("running", {"Pause", "Cancel"}),
+        ("verifying", {"Pause", "Cancel"}),
+        ("paused", {"Resume", "Cancel"}),
+        ("failed", {"Download"}),
+    ],
+)
+def test_a_transfer_has_its_own_buttons(page, state, buttons):
+    page.set_entries((ABSENT,))
+    page.set_transfers((Transfer(REPO, "download", state, problem="No network."),))
+    assert shown(page, REPO) == buttons
+    assert page.row(REPO).bar.isVisibleTo(page) is (state != "failed")
+
+
+@pytest.mark.parametrize(
+    ("button", "signal", "transfer"),
+    [
+        ("download", "download_requested", None),
+        ("pause", "pause_requested", "running"),
+        ("cancel", "cancel_requested", "running"),
+        ("resume", "resume_requested", "paused"),
+    ],
+)
+def test_buttons_say_the_models_name(page, button, signal, transfer):
+    heard: list[str] = []
+    getattr(page, signal).connect(heard.append)
+    page.set_entries((ABSENT,))
+    if transfer:
+        page.set_transfers((Transfer(REPO, "download", transfer),))
+    getattr(page.row(REPO), button).click()
+    assert heard == [REPO]
+
+
+def test_the_loaded_model_can_be_unloaded(page):
+    heard: list[str] = []
+    page.unload_requested.connect(lambda: heard.append("unload"))
+    page.set_entries((DEMO, HERE))
+    page.set_engine(EngineState("ready", "demo"))
+    assert shown(page, "demo") == {"Unload"}
+    assert "In use" in page.row("demo").facts.text()
+    page.row("demo").unload.click()
+    assert heard == ["unload"]
+
+
+def test_what_does_not_run_here_cannot_be_loaded(page):
+    page.set_entries((ModelEntry(REPO, "x", "hub", "ready", fits="no"),))
+    assert not page.row(REPO).load.isEnabled()
+    assert "machine" in page.row(REPO).load.toolTip()
+
+
+def test_deleting_asks_first(page):
+    heard: list[str] = []
+    page.delete_requested.connect(heard.append)
+    page.set_entries((HERE,))
+    row = page.row(REPO)
+    row.delete.click()
+    assert heard == []
+    assert row.question.isVisibleTo(row)
+    row.keep.click()
+    assert not row.question.isVisibleTo(row)
+    row.delete.click()
+    row.confirm.click()
+    assert heard == [REPO]
+
+
+def test_a_folder_leaves_the_list_without_a_question(page):
+    heard: list[str] = []
+    page.delete_requested.connect(heard.append)
+    page.set_entries((FOLDER,))
+    page.row("/m/mine").delete.click()
+    assert heard == ["/m/mine"]
+
+
+def test_a_recipe_is_chosen_from_the_menu(page):
+    heard: list[tuple[str, str]] = []
+    page.convert_requested.connect(lambda *said: heard.append(said))
+    page.set_entries((FOLDER,))
+    page.row("/m/mine").convert.menu().actions()[0].trigger()
+    assert heard == [("/m/mine", say.conversions()[0].recipe)]
+
+
+def test_every_recipe_offered_is_one_of_the_converters():
+    assert {each.recipe for each in say.conversions()} <= set(RECIPES)
+
+
+def test_the_sum_opens_and_closes(page):
+    page.set_entries((ABSENT,))
+    row = page.row(REPO)
+    assert not row.sums.isVisibleTo(row)
+    row.sum_button.click()
+    assert row.sums.isVisibleTo(row)
+    assert "68.9 GB" in row.sums.text()
+    assert "&lt;offers&gt;" in row.sums.text()
+
+
+def test_a_row_stays_the_same_while_its_state_changes(page):
+    page.set_entries((DEMO, ABSENT))
+    row = page.row(REPO)
+    row.sum_button.click()
+    page.set_entries((DEMO, HERE, FOLDER))
+    assert page.row(REPO) is row
+    page.set_entries((DEMO,))
+    with pytest.raises(KeyError):
+        page.row(REPO)
+
+
+def test_progress_is_words_and_a_bar(page):
+    page.set_entries((ABSENT,))
+    transfer = Transfer(
+        REPO, "download", "running", 12_300_000_000, 61_900_000_000, 45e6, 1102
+    )
+    page.set_transfers((transfer,))
+    row = page.row(REPO)
+    assert row.progress.text() == "12.3 GB of 61.9 GB · 45.0 MB/s · 18 min left"
+    assert row.bar.value() == 199
+
+
+def test_escape_closes(page):
+    heard: list[str] = []
+    page.closed.connect(lambda: heard.append("closed"))
+    QTest.keyClick(page, Qt.Key.Key_Escape)
+    assert heard == ["closed"]
+
+
+def test_buttons_name_their_model_to_a_screen_reader(page):
+    page.set_entries((ABSENT,))
+    assert page.row(REPO).download.accessibleName() == "Download, GLM-4.5V 4-bit"
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
+    qapp_theme.apply("dark", scale=scale)
+    page = ModelsPage()
+    page.resize(500, 520)  # 760 with the sidebar open
+    long = ModelEntry("/m/" + "x" * 90, "x" * 90, "folder", "broken", problem="y" * 90)
+    page.set_entries((DEMO, ABSENT, FOLDER, long))
+    page.show()
+    page.row(REPO).sum_button.click()
+    qapp.processEvents()
+    assert page.scroll.horizontalScrollBar().maximum() == 0
+    qapp_theme.apply("light")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (40, "40 s"), (720, "12 min"), (12_000, "3 h 20 min")],
+)
+def test_times_are_short(seconds, words):
+    assert time_words(seconds) == words
+
+
+def test_sizes_are_decimal():
+    assert [size_words(each) for each in (61.9e9, 5_642_080, 9_600)] == [
+        "61.9 GB",
+        "5.6 MB",
+        "9.6 kB",
+    ]
+
+
+def test_paths_may_break():
+    assert breakable("/a/b-c") == "/\u200ba/\u200bb-\u200bc"
