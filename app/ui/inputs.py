@@ -1,7 +1,7 @@
-"""A tick, a choice and a number that look like the rest, which a style sheet cannot draw.
+"""A tick, a choice and a number that look like the rest.
 
-Their words break lines; colours are the application palette's, so that both themes
-are followed.
+A style sheet cannot draw them. The tick's words break lines; colours are the
+application palette's, so that both themes are followed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from .palette import XXS, S
+from .theme import set_role
 
 _WRAPPED = Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap
 

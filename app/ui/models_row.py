@@ -210,7 +210,8 @@ class ModelRow(QFrame):
             and not (moving or paused or used)
         )
         if entry.place == "folder":
-            self.delete.setText(self.tr("Remove from the list"))
+            self.delete.setText(self.tr("Remove"))
+            self.delete.setToolTip(self.tr("From this list; the folder stays"))
         for button in self._buttons():
             button.setAccessibleName(f"{button.text()}, {entry.title}")
         if not self.delete.isVisibleTo(self):

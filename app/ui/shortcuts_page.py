@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
@@ -61,7 +62,7 @@ class ShortcutsPage(Page):
             words = wrapped(each.words, None, frame)
             words.setAccessibleName(f"{each.words}: {keys}")
             grid.addWidget(words, row, 0)
-            grid.addWidget(chip, row, 1)
+            grid.addWidget(chip, row, 1, Qt.AlignmentFlag.AlignVCenter)
         for widget in (title, frame):
             self.column.insertWidget(self.column.count() - 1, widget)
             self._shown.append(widget)

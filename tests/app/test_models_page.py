@@ -49,12 +49,12 @@ def shown(page: ModelsPage, name: str) -> set[str]:
         (DEMO, {"Load"}),
         (ABSENT, {"Download"}),
         (HERE, {"Load", "Delete"}),
-        (FOLDER, {"Load", "Convert…", "Remove from the list"}),
+        (FOLDER, {"Load", "Convert…", "Remove"}),
         (
             ModelEntry(REPO, "x", "hub", "partial", size=9, fetched=4),
             {"Resume", "Delete"},
         ),
-        (ModelEntry("/m", "x", "folder", "broken"), {"Remove from the list"}),
+        (ModelEntry("/m", "x", "folder", "broken"), {"Remove"}),
     ],
 )
 def test_a_row_offers_what_makes_sense(page, entry, buttons):
