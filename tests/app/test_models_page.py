@@ -75,7 +75,8 @@ def test_a_transfer_has_its_own_buttons(page, state, buttons):
     page.set_entries((ABSENT,))
     page.set_transfers((Transfer(REPO, "download", state, problem="No network."),))
     assert shown(page, REPO) == buttons
-    assert page.row(REPO).bar.isVisibleTo(page) is (state != "failed")
+    row = page.row(REPO)
+    assert row.bar.isVisibleTo(row) is (state != "failed")
 
 
 @pytest.mark.parametrize(
