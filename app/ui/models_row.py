@@ -153,6 +153,7 @@ class ModelRow(QFrame):
         )
         verdict = say.verdict(entry)
         _say(self.verdict, verdict.words if verdict else "")
+        self.verdict.setVisible(verdict is not None)
         if verdict is not None:
             set_role(self.verdict, verdict.role)
         self.sum_button.setVisible(bool(entry.sums))

@@ -110,6 +110,17 @@ def test_a_repository_that_is_not_there_says_so(made, wait_until):
     assert "nobody/nothing" in failed.problem
 
 
+def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(
+    hub, made, wait_until
+):
+    hub.listed_sizes["model.safetensors"] = 10**15
+    transfers = made()
+    transfers.download(REPO)
+    wait_until(lambda: state_of(transfers) == ["failed"], timeout=60)
+    assert "GB are free" in (transfers.transfers[0].problem or "")
+    assert hub.ranges_of("model.safetensors") == []
+
+
 def test_a_child_that_dies_is_a_failure_that_can_be_resumed(hub, made, wait_until):
     hub.faults["model.safetensors"] = [Fault(hang_after=1_000_000)]
     transfers = made()
