@@ -1,0 +1,149 @@
+"""Attachments' files: copied in by digest, each once, with thumbnails beside.
+
+Has no database, so that any thread may use it. Kinds come from a file's first bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from ..conversation import Attachment
+from .errors import StoreError
+from .kinds import HEAD, kind_of
+
+_CHUNK = 1 << 20
+
+
+class Media:
+    """The media of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._media = folder / "media"
+        self._thumbnails = folder / "thumbnails"
+
+    def attach(self, path: Path) -> Attachment:
+        """Copy a file in.
+
+        Raises:
+            StoreError: it cannot be read or kept, or is nothing the model can see.
+        """
+        try:
+            with path.open("rb") as source:
+                return self._keep(source, path.name)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StoreError(f"{path.name} could not be added: {reason}") from error
+
+    def attach_bytes(self, data: bytes, name: str) -> Attachment:
+        """The same for what is in memory, as when a picture is pasted."""
+        try:
+            return self._keep(BytesIO(data), name)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StoreError(f"{name} could not be added: {reason}") from error
+
+    def file_of(self, attachment: Attachment) -> Path:
+        """Where its bytes are.
+
+        Raises:
+            StoreError: they are gone.
+        """
+        for path in self._place(attachment.digest).glob(f"{attachment.digest}*"):
+            return path
+        raise StoreError(f"The file of {attachment.name} is no longer there.")
+
+    def thumbnail(self, attachment: Attachment, size: int) -> Path | None:
+        """A PNG that fits a square of `size` pixels; None where there is no picture."""
+        if attachment.kind != "image":
+            return None
+        digest = attachment.digest
+        path = self._thumbnails / digest[:2] / f"{digest}-{size}.png"
+        if path.exists():
+            return path
+        # Pillow is loaded when the first picture is shown, not when the window is.
+        import pillow_heif
+        from PIL import Image, ImageOps
+
+        pillow_heif.register_heif_opener()
+        unreadable = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+        try:
+            with Image.open(self.file_of(attachment)) as opened:
+                opened.draft("RGB", (2 * size, 2 * size))
+                image = ImageOps.exif_transpose(opened).convert("RGBA")
+            image.thumbnail((size, size))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_name(f".{uuid.uuid4().hex}.png")
+            image.save(new)
+            os.replace(new, path)
+        except (*unreadable, StoreError):
+            return None
+        return path
+
+    def remove_unreferenced(
+        self, referenced: Callable[[], set[str]], age: float
+    ) -> None:
+        """Remove what nothing names and nobody added in the last `age` seconds."""
+        if not self._media.exists():
+            return
+        with self._locked(fcntl.LOCK_EX):
+            kept = referenced()
+            before = time.time() - age
+            for path in [*self._media.glob("*/*"), *self._media.glob(".new-*")]:
+                digest = path.name.partition(".")[0]
+                if digest in kept or path.stat().st_mtime > before:
+                    continue
+                path.unlink()
+                for small in (self._thumbnails / digest[:2]).glob(f"{digest}-*"):
+                    small.unlink()
+
+    def _keep(self, source: BinaryIO, name: str) -> Attachment:
+        head = source.read(HEAD)
+        kind, suffix = kind_of(head, name)
+        self._media.mkdir(parents=True, exist_ok=True)
+        with self._locked(fcntl.LOCK_SH):
+            new = self._media / f".new-{uuid.uuid4().hex}"
+            try:
+                digest = _copy(head, source, new)
+                folder = self._place(digest)
+                folder.mkdir(exist_ok=True)
+                # Its time is now, for the same file may have been forgotten long ago.
+                os.replace(new, folder / f"{digest}{suffix}")
+            finally:
+                new.unlink(missing_ok=True)
+        return Attachment(digest=digest, name=name, kind=kind)
+
+    def _place(self, digest: str) -> Path:
+        return self._media / digest[:2]
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        """Many may add at a time, but none while something is removed."""
+        file = os.open(self._media / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(file, how)
+            yield
+        finally:
+            os.close(file)
+
+
+def _copy(head: bytes, source: BinaryIO, path: Path) -> str:
+    """Write it all and return its SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("xb") as target:
+        chunk = head
+        while chunk:
+            digest.update(chunk)
+            target.write(chunk)
+            chunk = source.read(_CHUNK)
+        target.flush()
+        os.fsync(target.fileno())
+    return digest.hexdigest()

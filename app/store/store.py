@@ -1,0 +1,307 @@
+"""The conversations on disk. Knows SQLite; values go in and come out.
+
+Belongs to the thread that made it. Attachments' files are `Media`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..conversation import Attachment, Box, Conversation, Hit, Stats, Turn, TurnState
+from . import search as searching
+from . import tree
+from .attachments import Media
+from .errors import StoreError, in_words
+from .opening import Writer, alone, open_database, stop_abandoned
+from .pending import Channel, Ending, Pending
+from .rows import (
+    attachment_columns,
+    attachments_text,
+    clean,
+    conversation_of,
+    title_from,
+)
+
+
+class Store:
+    """All conversations of one folder.
+
+    `recovered` is where a damaged database was moved, None when it was sound.
+
+    Raises:
+        StoreError: the folder cannot be used, or a newer app wrote it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.media = Media(folder)
+        self._pending = Pending()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with alone(folder):
+                self._connection, self.recovered = open_database(folder)
+                self._writer = Writer(folder)
+                stop_abandoned(self._connection, folder)
+        except sqlite3.Error as error:
+            raise in_words(error) from error
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be used: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Write what waits and let go of the database."""
+        try:
+            self.flush()
+        finally:
+            self._connection.close()
+            self._writer.close()
+
+    def conversations(self) -> tuple[Conversation, ...]:
+        """Those that are not deleted, pinned ones first, then the newest."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM conversations WHERE deleted IS NULL "
+                "ORDER BY pinned DESC, updated DESC, id DESC"
+            ).fetchall()
+        return tuple(conversation_of(row) for row in rows)
+
+    def conversation(self, conversation: int) -> Conversation:
+        """A single one, deleted or not."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT * FROM conversations WHERE id = ?", (conversation,)
+            ).fetchone()
+        if row is None:
+            raise StoreError("This conversation is no longer there.")
+        return conversation_of(row)
+
+    def create_conversation(self, *, thinking: bool = True) -> Conversation:
+        """A new one without title and turns."""
+        with self._writing() as connection:
+            number = connection.execute(
+                "INSERT INTO conversations (updated, thinking) VALUES (?, ?)",
+                (time.time(), thinking),
+            ).lastrowid
+        assert number is not None
+        return self.conversation(number)
+
+    def rename(self, conversation: int, title: str) -> None:
+        """Another title; an empty one comes from the next question."""
+        self._set(conversation, "title", clean(title.strip()))
+
+    def pin(self, conversation: int, pinned: bool) -> None:
+        """Keep it on top, or not."""
+        self._set(conversation, "pinned", pinned)
+
+    def set_thinking(self, conversation: int, thinking: bool) -> None:
+        """Its toggle."""
+        self._set(conversation, "thinking", thinking)
+
+    def set_draft(
+        self, conversation: int, text: str, attachments: Sequence[Attachment] = ()
+    ) -> None:
+        """What stands in its composer."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET draft = ?, draft_attachments = ? "
+                "WHERE id = ?",
+                (clean(text), attachments_text(attachments), conversation),
+            )
+
+    def delete(self, conversation: int) -> None:
+        """Hide it; `restore` brings it back until `purge_deleted`."""
+        self._set(conversation, "deleted", time.time())
+
+    def restore(self, conversation: int) -> None:
+        """Undo `delete`."""
+        self._set(conversation, "deleted", None)
+
+    def purge_deleted(self, *, media_age: float = 3600.0) -> None:
+        """Remove deleted conversations, and media that nothing names any more.
+
+        Media younger than `media_age` seconds stay: they may be in a composer.
+        """
+        with self._writing() as connection:
+            connection.execute("DELETE FROM conversations WHERE deleted IS NOT NULL")
+        self.media.remove_unreferenced(self._digests, media_age)
+
+    def path(self, conversation: int) -> tuple[Turn, ...]:
+        """The turns that are shown, with what is not flushed yet."""
+        with self._reading() as connection:
+            turns = tree.chosen_path(connection, conversation)
+        return tuple(self._pending.onto(turn) for turn in turns)
+
+    def turns(self, conversation: int) -> tuple[Turn, ...]:
+        """The turns of every branch, parents before children."""
+        with self._reading() as connection:
+            turns = tree.all_turns(connection, conversation)
+        return tuple(self._pending.onto(turn) for turn in turns)
+
+    def turn(self, turn_id: int) -> Turn:
+        """A single one."""
+        with self._reading() as connection:
+            return self._pending.onto(tree.one_turn(connection, turn_id))
+
+    def add_question(
+        self,
+        conversation: int,
+        parent: int | None,
+        text: str,
+        attachments: Sequence[Attachment] = (),
+    ) -> Turn:
+        """A question under an answer (None: the first); it is shown from now on."""
+        with self._writing() as connection:
+            number = self._add(connection, conversation, parent, "user")
+            # The second statement, so that the index sees the text once.
+            connection.execute(
+                "UPDATE turns SET text = ?, state = 'complete' WHERE id = ?",
+                (clean(text), number),
+            )
+            connection.executemany(
+                "INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [attachment_columns(number, *one) for one in enumerate(attachments)],
+            )
+            connection.execute(
+                "UPDATE conversations SET title = ? WHERE id = ? AND title = ''",
+                (clean(title_from(text, attachments)), conversation),
+            )
+        return self.turn(number)
+
+    def add_answer(self, conversation: int, parent: int, model: str | None) -> Turn:
+        """An empty answer that this store writes; it is shown from now on."""
+        with self._writing() as connection:
+            number = self._add(connection, conversation, parent, "assistant")
+            connection.execute(
+                "UPDATE turns SET model = ?, writer = ? WHERE id = ?",
+                (model, self._writer.name, number),
+            )
+        return self.turn(number)
+
+    def resume(self, turn_id: int) -> Turn:
+        """Go on writing an answer that ended, as when a cut one is continued."""
+        self.flush()
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE turns SET state = 'streaming', error = NULL, writer = ? "
+                "WHERE id = ? AND role = 'assistant'",
+                (self._writer.name, turn_id),
+            )
+        return self.turn(turn_id)
+
+    def append(self, turn_id: int, channel: Channel, text: str) -> None:
+        """Keep a delta for the next `flush`."""
+        self._pending.append(turn_id, channel, text)
+
+    def flush(self) -> None:
+        """Write all that waits, together.
+
+        Raises:
+            StoreError: it could not be written; the next flush tries again.
+        """
+        if self._pending:
+            with self._writing() as connection:
+                self._pending.write(connection)
+            self._pending.forget()
+
+    def finish(
+        self,
+        turn_id: int,
+        state: TurnState,
+        *,
+        stats: Stats | None = None,
+        boxes: Sequence[Box] = (),
+        error: str | None = None,
+        thinking_seconds: float | None = None,
+    ) -> None:
+        """The answer ended. Flushes; where that fails the next flush ends it."""
+        end = Ending(state, stats, tuple(boxes), error, thinking_seconds)
+        self._pending.endings[turn_id] = end
+        self.flush()
+
+    def choose_variant(self, turn_id: int, step: int) -> int:
+        """Show the sibling `step` further (the last one at the end); its id."""
+        with self._writing() as connection:
+            row = tree.row_of(connection, turn_id)
+            beside = tree.siblings(connection, row)
+            place = beside.index(turn_id) + step
+            shown = beside[min(max(place, 0), len(beside) - 1)]
+            tree.choose(connection, row["conversation"], row["parent"], shown)
+        return shown
+
+    def delete_turn(self, turn_id: int) -> None:
+        """Remove a turn with everything under it."""
+        with self._writing() as connection:
+            gone = tree.delete_branch(connection, turn_id)
+        for number in gone:
+            self._pending.deltas.pop(number, None)
+            self._pending.endings.pop(number, None)
+
+    def search(self, query: str, limit: int = 50) -> tuple[Hit, ...]:
+        """Where words that begin like those of the query stand."""
+        with self._reading() as connection:
+            return searching.search(connection, query, limit)
+
+    def _add(
+        self,
+        connection: sqlite3.Connection,
+        conversation: int,
+        parent: int | None,
+        role: str,
+    ) -> int:
+        if parent is not None:
+            above = tree.row_of(connection, parent)
+            if above["conversation"] != conversation or above["role"] == role:
+                raise ValueError(f"turn {parent} cannot have a child of role {role}")
+        elif role != "user":
+            raise ValueError("an answer needs a question")
+        now = time.time()
+        number = connection.execute(
+            "INSERT INTO turns (conversation, parent, role, state, created) "
+            "VALUES (?, ?, ?, 'streaming', ?)",
+            (conversation, parent, role, now),
+        ).lastrowid
+        assert number is not None
+        tree.choose(connection, conversation, parent, number)
+        connection.execute(
+            "UPDATE conversations SET updated = ? WHERE id = ?", (now, conversation)
+        )
+        return number
+
+    def _set(self, conversation: int, column: str, value: object) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                f"UPDATE conversations SET {column} = ? WHERE id = ?",
+                (value, conversation),
+            )
+
+    def _digests(self) -> set[str]:
+        with self._reading() as connection:
+            found = {d for (d,) in connection.execute("SELECT digest FROM attachments")}
+            for (text,) in connection.execute(
+                "SELECT draft_attachments FROM conversations"
+            ):
+                found.update(one["digest"] for one in json.loads(text))
+        return found
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            raise in_words(error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that stands whole or not at all."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise in_words(error) from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.rollback()
