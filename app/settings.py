@@ -60,6 +60,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "font_scale": (0.8, 2.0),
 }
 _CHOICES = {"theme": get_args(Theme), "detail": get_args(Detail)}
+_KINDS = {field.name: str(field.type) for field in fields(Settings)}
 
 
 class SettingsKeeper(QObject):
@@ -110,7 +111,7 @@ def _read(storage: QSettings) -> Settings:
         if stored is None:
             continue
         try:
-            value = _restored(stored, field.default, optional="None" in str(field.type))
+            value = _restored(stored, str(field.type))
             _check(field.name, value)
         except (TypeError, ValueError):
             continue
@@ -125,28 +126,32 @@ def _stored(value: Any) -> Any:
     return "\n".join(value) if isinstance(value, tuple) else value
 
 
-def _restored(stored: Any, default: Any, *, optional: bool) -> Any:
-    """A stored word as the type its default has; "" is None where that may be."""
-    if optional:
-        return None if stored == "" else _number(stored)
-    if isinstance(default, bool):
+def _restored(stored: Any, kind: str) -> Any:
+    """A stored word as its field's type; "" is None where that may be."""
+    if isinstance(stored, list):
+        raise TypeError("a comma in a file edited by hand makes a list")
+    if kind.endswith("| None") and stored == "":
+        return None
+    if kind == "bool":
         return stored in (True, "true", "1")
-    if isinstance(default, tuple):
+    if kind.startswith("tuple"):
         return tuple(line for line in str(stored).split("\n") if line)
-    return type(default)(stored)
-
-
-def _number(stored: Any) -> int | float:
-    value = float(stored)
-    return int(value) if value.is_integer() else value
+    if kind.startswith("int"):
+        return int(stored)
+    return float(stored) if kind.startswith("float") else str(stored)
 
 
 def _check(name: str, value: Any) -> None:
+    kind = _KINDS[name]
     if value is None:
+        if not kind.endswith("| None"):
+            raise ValueError(f"{name} cannot be empty")
         return
     if name in RANGES:
         least, most = RANGES[name]
         if not least <= value <= most:
             raise ValueError(f"{name} is {value}, from {least} to {most} are possible")
+        if kind.startswith("int") and value != int(value):
+            raise ValueError(f"{name} is {value}, whole numbers are possible")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ValueError(f"{name} is {value!r}, known are {', '.join(_CHOICES[name])}")

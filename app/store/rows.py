@@ -23,12 +23,13 @@ def title_from(text: str, attachments: Sequence[Attachment]) -> str:
     words = text.split()
     if not words:
         return clean(attachments[0].name)[:TITLE_LENGTH] if attachments else ""
-    title = words[0][:TITLE_LENGTH]
-    for word in words[1:]:
-        if len(title) + 1 + len(word) > TITLE_LENGTH:
-            return f"{title}…"
-        title = f"{title} {word}"
-    return title if title != words[0] or len(words[0]) <= TITLE_LENGTH else f"{title}…"
+    title = ""
+    for word in words:
+        longer = f"{title} {word}".lstrip()
+        if len(longer) > TITLE_LENGTH:
+            return clean(f"{title or word[:TITLE_LENGTH]}…")
+        title = longer
+    return clean(title)
 
 
 def attachments_text(attachments: Iterable[Attachment]) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..conversation import Attachment, Box, Conversation, Hit, Stats, Turn, TurnState
 from . import search as searching
 from . import tree
 from .attachments import Media
+from .database import Database
 from .errors import StoreError, in_words
 from .opening import Writer, alone, open_database, stop_abandoned
 from .pending import Channel, Ending, Pending
@@ -43,9 +43,10 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with alone(folder):
-                self._connection, self.recovered = open_database(folder)
+                connection, self.recovered = open_database(folder)
+                self._database = Database(connection)
                 self._writer = Writer(folder)
-                stop_abandoned(self._connection, folder)
+                stop_abandoned(connection, folder)
         except sqlite3.Error as error:
             raise in_words(error) from error
         except OSError as error:
@@ -56,12 +57,12 @@ class Store:
         try:
             self.flush()
         finally:
-            self._connection.close()
+            self._database.close()
             self._writer.close()
 
     def conversations(self) -> tuple[Conversation, ...]:
         """Those that are not deleted, pinned ones first, then the newest."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM conversations WHERE deleted IS NULL "
                 "ORDER BY pinned DESC, updated DESC, id DESC"
@@ -70,7 +71,7 @@ class Store:
 
     def conversation(self, conversation: int) -> Conversation:
         """A single one, deleted or not."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT * FROM conversations WHERE id = ?", (conversation,)
             ).fetchone()
@@ -80,7 +81,7 @@ class Store:
 
     def create_conversation(self, *, thinking: bool = True) -> Conversation:
         """A new one without title and turns."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             number = connection.execute(
                 "INSERT INTO conversations (updated, thinking) VALUES (?, ?)",
                 (time.time(), thinking),
@@ -104,7 +105,7 @@ class Store:
         self, conversation: int, text: str, attachments: Sequence[Attachment] = ()
     ) -> None:
         """What stands in its composer."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 "UPDATE conversations SET draft = ?, draft_attachments = ? "
                 "WHERE id = ?",
@@ -124,25 +125,25 @@ class Store:
 
         Media younger than `media_age` seconds stay: they may be in a composer.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("DELETE FROM conversations WHERE deleted IS NOT NULL")
         self.media.remove_unreferenced(self._digests, media_age)
 
     def path(self, conversation: int) -> tuple[Turn, ...]:
         """The turns that are shown, with what is not flushed yet."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             turns = tree.chosen_path(connection, conversation)
         return tuple(self._pending.onto(turn) for turn in turns)
 
     def turns(self, conversation: int) -> tuple[Turn, ...]:
         """The turns of every branch, parents before children."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             turns = tree.all_turns(connection, conversation)
         return tuple(self._pending.onto(turn) for turn in turns)
 
     def turn(self, turn_id: int) -> Turn:
         """A single one."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return self._pending.onto(tree.one_turn(connection, turn_id))
 
     def add_question(
@@ -152,9 +153,9 @@ class Store:
         text: str,
         attachments: Sequence[Attachment] = (),
     ) -> Turn:
-        """A question under an answer (None: the first); it is shown from now on."""
-        with self._writing() as connection:
-            number = self._add(connection, conversation, parent, "user")
+        """A question under a turn (None: the first); it is shown from now on."""
+        with self._database.writing() as connection:
+            number = tree.add_turn(connection, conversation, parent, "user")
             # The second statement, so that the index sees the text once.
             connection.execute(
                 "UPDATE turns SET text = ?, state = 'complete' WHERE id = ?",
@@ -166,14 +167,14 @@ class Store:
             )
             connection.execute(
                 "UPDATE conversations SET title = ? WHERE id = ? AND title = ''",
-                (clean(title_from(text, attachments)), conversation),
+                (title_from(text, attachments), conversation),
             )
         return self.turn(number)
 
     def add_answer(self, conversation: int, parent: int, model: str | None) -> Turn:
         """An empty answer that this store writes; it is shown from now on."""
-        with self._writing() as connection:
-            number = self._add(connection, conversation, parent, "assistant")
+        with self._database.writing() as connection:
+            number = tree.add_turn(connection, conversation, parent, "assistant")
             connection.execute(
                 "UPDATE turns SET model = ?, writer = ? WHERE id = ?",
                 (model, self._writer.name, number),
@@ -183,7 +184,7 @@ class Store:
     def resume(self, turn_id: int) -> Turn:
         """Go on writing an answer that ended, as when a cut one is continued."""
         self.flush()
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 "UPDATE turns SET state = 'streaming', error = NULL, writer = ? "
                 "WHERE id = ? AND role = 'assistant'",
@@ -202,7 +203,7 @@ class Store:
             StoreError: it could not be written; the next flush tries again.
         """
         if self._pending:
-            with self._writing() as connection:
+            with self._database.writing() as connection:
                 self._pending.write(connection)
             self._pending.forget()
 
@@ -223,7 +224,7 @@ class Store:
 
     def choose_variant(self, turn_id: int, step: int) -> int:
         """Show the sibling `step` further (the last one at the end); its id."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             row = tree.row_of(connection, turn_id)
             beside = tree.siblings(connection, row)
             place = beside.index(turn_id) + step
@@ -233,7 +234,7 @@ class Store:
 
     def delete_turn(self, turn_id: int) -> None:
         """Remove a turn with everything under it."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             gone = tree.delete_branch(connection, turn_id)
         for number in gone:
             self._pending.deltas.pop(number, None)
@@ -241,67 +242,21 @@ class Store:
 
     def search(self, query: str, limit: int = 50) -> tuple[Hit, ...]:
         """Where words that begin like those of the query stand."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return searching.search(connection, query, limit)
 
-    def _add(
-        self,
-        connection: sqlite3.Connection,
-        conversation: int,
-        parent: int | None,
-        role: str,
-    ) -> int:
-        if parent is not None:
-            above = tree.row_of(connection, parent)
-            if above["conversation"] != conversation or above["role"] == role:
-                raise ValueError(f"turn {parent} cannot have a child of role {role}")
-        elif role != "user":
-            raise ValueError("an answer needs a question")
-        now = time.time()
-        number = connection.execute(
-            "INSERT INTO turns (conversation, parent, role, state, created) "
-            "VALUES (?, ?, ?, 'streaming', ?)",
-            (conversation, parent, role, now),
-        ).lastrowid
-        assert number is not None
-        tree.choose(connection, conversation, parent, number)
-        connection.execute(
-            "UPDATE conversations SET updated = ? WHERE id = ?", (now, conversation)
-        )
-        return number
-
     def _set(self, conversation: int, column: str, value: object) -> None:
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 f"UPDATE conversations SET {column} = ? WHERE id = ?",
                 (value, conversation),
             )
 
     def _digests(self) -> set[str]:
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             found = {d for (d,) in connection.execute("SELECT digest FROM attachments")}
             for (text,) in connection.execute(
                 "SELECT draft_attachments FROM conversations"
             ):
                 found.update(one["digest"] for one in json.loads(text))
         return found
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            yield self._connection
-        except sqlite3.Error as error:
-            raise in_words(error) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that stands whole or not at all."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield self._connection
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise in_words(error) from error
-        finally:
-            if self._connection.in_transaction:
-                self._connection.rollback()

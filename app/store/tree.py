@@ -6,9 +6,10 @@ Knows the tables through a connection. Does not know transactions: the caller ha
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import defaultdict
 
-from ..conversation import Attachment, Turn
+from ..conversation import Attachment, Role, Turn
 from .errors import StoreError
 from .rows import attachment_of, turn_of
 
@@ -83,6 +84,32 @@ def choose(
         connection.execute(sql, (child, conversation))
     else:
         connection.execute("UPDATE turns SET chosen = ? WHERE id = ?", (child, parent))
+
+
+def add_turn(
+    connection: sqlite3.Connection, conversation: int, parent: int | None, role: Role
+) -> int:
+    """An empty turn that is being written and shown; its id.
+
+    A question may follow a question, whose answer was deleted.
+    """
+    above = None if parent is None else row_of(connection, parent)
+    if above is not None and above["conversation"] != conversation:
+        raise ValueError(f"turn {parent} is of another conversation")
+    if role == "assistant" and (above is None or above["role"] != "user"):
+        raise ValueError(f"turn {parent} is no question to answer")
+    now = time.time()
+    number = connection.execute(
+        "INSERT INTO turns (conversation, parent, role, state, created) "
+        "VALUES (?, ?, ?, 'streaming', ?)",
+        (conversation, parent, role, now),
+    ).lastrowid
+    assert number is not None
+    choose(connection, conversation, parent, number)
+    connection.execute(
+        "UPDATE conversations SET updated = ? WHERE id = ?", (now, conversation)
+    )
+    return number
 
 
 def delete_branch(connection: sqlite3.Connection, turn: int) -> list[int]:
