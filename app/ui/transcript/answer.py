@@ -1,0 +1,195 @@
+"""What the model said: thinking, text, boxes on pictures, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from ...conversation import Box, Turn
+from ..palette import XS
+from ..theme import set_role
+from .body import Body
+from .grounding import BoxPicture
+from .problem import Problem
+from .row import MessageRow
+from .shared import Shared
+from .thinking import ThinkingPanel
+
+
+class AnswerRow(MessageRow):
+    """Flat, in the full column; whole or streaming."""
+
+    def __init__(self, turn: Turn, shared: Shared, parent: QWidget) -> None:
+        super().__init__(turn, shared, parent)
+        self._thinking: ThinkingPanel | None = None
+        self._body = Body(shared, self)
+        self._body.box_hovered.connect(self.light)
+        self._pictures: list[BoxPicture] = []
+        self._shown_boxes: tuple[Box, ...] = ()
+        self._note: _Note | None = None
+        self._problem: Problem | None = None
+        self._lit = -1
+        self.put(self._body)
+        self.put(self.actions)
+
+    @property
+    def body(self) -> Body:
+        """The text."""
+        return self._body
+
+    @property
+    def thinking(self) -> ThinkingPanel | None:
+        """The panel, where the model thought."""
+        return self._thinking
+
+    @property
+    def pictures(self) -> tuple[BoxPicture, ...]:
+        """Pictures with the answer's boxes."""
+        return tuple(self._pictures)
+
+    @property
+    def problem(self) -> Problem | None:
+        """What went wrong."""
+        return self._problem
+
+    def append(self, channel: str, text: str) -> None:
+        """More of the stream."""
+        if channel == "thinking":
+            panel = self._panel()
+            if not panel.running:
+                panel.start()
+            panel.append(text)
+            return
+        if self._thinking is not None and self._thinking.running:
+            self._thinking.finish()
+        self._body.append(text)
+
+    def content(self) -> Iterator[None]:
+        turn = self._turn
+        self._show_thinking(turn)
+        if turn.state == "streaming":
+            if self._body.text != turn.text:
+                yield from self._streamed(turn.text)
+        elif turn.text != self._body.text or turn.boxes or self._body.streams:
+            yield from self._body.set_text(turn.text, turn.boxes)
+        self._show_boxes(turn.boxes)
+        self._show_note(turn)
+        self._show_problem(turn)
+        self.settle()
+        yield
+
+    def restyle(self) -> Iterator[None]:
+        if self._thinking is not None:
+            self._thinking.restyle()
+        yield from self._body.restyle()
+        for picture in self._pictures:
+            picture.restyle()
+        for part in (self._note, self._problem):
+            if part is not None:
+                part.restyle()
+        self.actions.restyle()
+        self.settle()
+        yield
+
+    def reload_pictures(self) -> None:
+        for picture in self._pictures:
+            picture.reload()
+
+    def light(self, box: int) -> None:
+        """Light a box in the picture and its words in the text, -1 for none."""
+        if box == self._lit:
+            return
+        self._lit = box
+        self._body.light(box)
+        for picture in self._pictures:
+            picture.light(box)
+
+    def set_restartable(self, restartable: bool) -> None:
+        """Whether starting the model again may help."""
+        if self._problem is not None:
+            self._problem.set_restartable(restartable)
+
+    def _panel(self) -> ThinkingPanel:
+        if self._thinking is None:
+            self._thinking = ThinkingPanel(self._shared, self)
+            self.put(self._thinking, 0)
+        return self._thinking
+
+    def _show_thinking(self, turn: Turn) -> None:
+        if not turn.thinking and self._thinking is None:
+            return
+        panel = self._panel()
+        if turn.state != "streaming":
+            panel.show_finished(turn.thinking, turn.thinking_seconds)
+        elif not turn.text and not panel.running:
+            panel.start(turn.thinking)
+
+    def _streamed(self, text: str) -> Iterator[None]:
+        """What a stream has said before this row was made."""
+        if text.startswith(self._body.text):
+            self._body.append(text[len(self._body.text) :])
+            yield
+
+    def _show_boxes(self, boxes: tuple[Box, ...]) -> None:
+        if boxes == self._shown_boxes:
+            return
+        self._shown_boxes = boxes
+        for picture in self._pictures:
+            self.take_out(picture)
+        self._pictures = []
+        groups: dict[tuple[str, int | None], list[tuple[int, Box]]] = {}
+        for number, box in enumerate(boxes):
+            if box.width > 0 and box.height > 0:
+                groups.setdefault((box.digest, box.page), []).append((number, box))
+        for group in groups.values():
+            picture = BoxPicture(tuple(group), self._shared, self)
+            picture.hovered.connect(self.light)
+            self._pictures.append(picture)
+            self.put(picture, self.stacked.index(self.actions))
+
+    def _show_note(self, turn: Turn) -> None:
+        words = {
+            "cut": self.tr("The answer reached the most tokens that it may have."),
+            "stopped": self.tr("Stopped."),
+        }.get(turn.state)
+        if self._note is not None:
+            self.take_out(self._note)
+            self._note = None
+        if words is not None:
+            self._note = _Note(turn, words, self._shared, self)
+            self.put(self._note, self.stacked.index(self.actions))
+
+    def _show_problem(self, turn: Turn) -> None:
+        if turn.error is None:
+            if self._problem is not None:
+                self.take_out(self._problem)
+                self._problem = None
+            return
+        if self._problem is None:
+            self._problem = Problem(self._shared, self)
+            self.put(self._problem, self.stacked.index(self.actions))
+        self._problem.set_words(turn.error)
+
+
+class _Note(QWidget):
+    """Why an answer ended before its end, and how it goes on."""
+
+    def __init__(self, turn: Turn, words: str, shared: Shared, parent: QWidget) -> None:
+        super().__init__(parent)
+        said = QLabel(words, self)
+        said.setWordWrap(True)
+        set_role(said, "meta")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(XS)
+        row.addWidget(said, 1)
+        if turn.state == "cut":
+            go_on = QPushButton(self.tr("Continue"), self)
+            set_role(go_on, "link")
+            go_on.clicked.connect(lambda: shared.wishes.go_on.emit(turn.id))
+            row.addWidget(go_on, 0, Qt.AlignmentFlag.AlignTop)
+
+    def restyle(self) -> None:
+        """The style sheet does it."""

@@ -1,0 +1,277 @@
+"""The scrolled column: builds the messages near the reader, keeps what is read still.
+
+Knows turns and rows, not who writes them. Whatever changes its height above the reader
+moves the scroll bar with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+from ...conversation import Turn
+from ..palette import COLUMN_WIDTH, L
+from .answer import AnswerRow
+from .following import Following
+from .question import QuestionRow
+from .row import MessageRow
+from .shared import Shared
+from .slots import GAP, Slot, Slots
+
+# What is built at once, in seconds; the rest comes in slices.
+_AT_ONCE = 0.02
+# Rows farther away than this many screens are given up.
+_AHEAD, _KEPT = 1.0, 6.0
+
+
+class Column(QScrollArea):
+    """Messages below one another, the last ones shown first."""
+
+    row_built = Signal(object)  # MessageRow
+
+    def __init__(self, shared: Shared, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._shared = shared
+        self.slots = Slots()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(
+            self.horizontalScrollBarPolicy().ScrollBarAlwaysOff
+        )
+        self.ground = QWidget()
+        self.setWidget(self.ground)
+        self.foot: QWidget | None = None
+        self.following = Following(self.verticalScrollBar(), self)
+        self.following.moved.connect(self._look)
+        self._arranging = QTimer(self)
+        self._arranging.setSingleShot(True)
+        self._arranging.setInterval(0)
+        self._arranging.timeout.connect(self.arrange)
+        self._looking = False
+        self.verticalScrollBar().setSingleStep(40)
+
+    @property
+    def rows(self) -> tuple[MessageRow, ...]:
+        """The messages that have widgets, from the top."""
+        return tuple(slot.row for slot in self.slots.all if slot.row is not None)
+
+    def set_foot(self, foot: QWidget) -> None:
+        """What stands below the last message."""
+        self.foot = foot
+        foot.setParent(self.ground)
+
+    def show_turns(self, turns: tuple[Turn, ...]) -> None:
+        """A whole path; messages that stay keep their widgets and their place."""
+        kept = {slot.turn.id: slot for slot in self.slots.all}
+        slots: list[Slot] = []
+        stays = False
+        for turn in turns:
+            slot = kept.pop(turn.id, None)
+            if slot is None:
+                slot = Slot(turn)
+            else:
+                stays = True
+                self._set_turn(slot, turn)
+            slots.append(slot)
+        for gone in kept.values():
+            self._drop(gone)
+        anchor = self._anchor() if stays else None
+        self.slots.set_all(slots)
+        if not stays:
+            self._shared.slices.clear()
+            self._looking = False
+            self.following.to_end()
+        self._arrange(anchor)
+        self._build_now()
+
+    def add_turn(self, turn: Turn) -> None:
+        """One more message at the end."""
+        slot = Slot(turn)
+        self.slots.add(slot)
+        if self.following.following:
+            self._finish(slot)
+        self.arrange()
+
+    def update_turn(self, turn: Turn) -> None:
+        """A message is another."""
+        slot = self.slots.by_id(turn.id)
+        if slot is not None:
+            self._set_turn(slot, turn)
+            self.arrange_soon()
+
+    def row(self, turn_id: int) -> MessageRow | None:
+        """A message's widget, where it has one."""
+        slot = self.slots.by_id(turn_id)
+        return None if slot is None else slot.row
+
+    def go_to(self, slot: Slot) -> MessageRow:
+        """Build a message and put it at the top of the view."""
+        self._finish(slot)
+        self._arrange(None)
+        self.following.leave(slot.top - GAP // 2)
+        self._build_now()
+        self._arrange((slot, -GAP // 2))
+        assert slot.row is not None
+        return slot.row
+
+    def arrange_soon(self) -> None:
+        """Place everything when the event loop comes round."""
+        self._arranging.start()
+
+    def arrange(self) -> None:
+        """Place everything; what is read stays where it is."""
+        self._arrange(self._anchor())
+        self._look()
+
+    def restyle(self) -> Iterator[None]:
+        """Take on the theme: what is seen first, guesses of the rest."""
+        for slot in self._by_distance():
+            if slot.row is not None and slot.built:
+                yield from slot.row.restyle()
+                slot.stale = True
+                self.arrange_soon()
+        for slot in self.slots.all:
+            slot.stale = True
+        self.arrange_soon()
+        yield
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        anchor = self._anchor()
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            for slot in self.slots.all:
+                slot.stale = True
+        self._arrange(anchor)
+        self._look()
+
+    def _column_width(self) -> int:
+        return max(min(COLUMN_WIDTH, self.viewport().width() - 2 * L), 120)
+
+    def _anchor(self) -> tuple[Slot, int] | None:
+        value = self.verticalScrollBar().value()
+        slot = self.slots.at(value)
+        return None if slot is None else (slot, value - slot.top)
+
+    def _arrange(self, anchor: tuple[Slot, int] | None) -> None:
+        self._arranging.stop()
+        width, whole = self._column_width(), self.viewport().width()
+        left = (whole - width) // 2
+        bottom = self.slots.arrange(width, self._shared.theme.scale)
+        for slot in self.slots.all:
+            if slot.row is not None:
+                slot.row.setGeometry(left, slot.top, width, slot.height)
+        if self.foot is not None and not self.foot.isHidden():
+            height = self.foot.sizeHint().height()
+            self.foot.setGeometry(left, bottom - GAP // 2, width, height)
+            bottom += height
+        self.ground.resize(whole, max(bottom, 1))
+        if self.following.following:
+            self.following.scroll(self.verticalScrollBar().maximum())
+        elif anchor is not None:
+            slot, offset = anchor
+            self.following.scroll(slot.top + offset)
+
+    def _build_now(self) -> None:
+        """What the reader sees, as far as it goes at once."""
+        end = time.perf_counter() + _AT_ONCE
+        for slot in reversed(self._near(0.0)):
+            if time.perf_counter() > end:
+                break
+            if not slot.built:
+                for _ in self._built(slot):
+                    if time.perf_counter() > end:
+                        break
+        self.arrange()
+
+    def _look(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._shared.slices.add(self._fill())
+
+    def _fill(self) -> Iterator[None]:
+        """Build what is near, until all of it is there, and part with what is far."""
+        while True:
+            wanted = [s for s in self._by_distance(_AHEAD) if not s.built]
+            if not wanted:
+                break
+            for _ in self._built(wanted[0]):
+                yield
+            self._arrange(self._anchor())
+            yield
+        self._looking = False
+        near = {id(slot) for slot in self._near(_KEPT)}
+        for slot in self.slots.all:
+            far = slot.row is not None and id(slot) not in near
+            if far and slot.turn.state != "streaming" and not self._focused(slot):
+                self._drop(slot)
+
+    def _near(self, screens: float) -> list[Slot]:
+        top, page = self.verticalScrollBar().value(), self.viewport().height()
+        ahead = round(page * screens)
+        return self.slots.between(top - ahead, top + page + ahead)
+
+    def _by_distance(self, screens: float = _KEPT + 1) -> list[Slot]:
+        middle = self.verticalScrollBar().value() + self.viewport().height() // 2
+
+        def distance(slot: Slot) -> int:
+            return max(slot.top - middle, middle - slot.bottom, 0)
+
+        return sorted(self._near(screens), key=distance)
+
+    def _built(self, slot: Slot) -> Iterator[None]:
+        if slot.row is None:
+            kind = QuestionRow if slot.turn.role == "user" else AnswerRow
+            slot.row = kind(slot.turn, self._shared, self.ground)
+            slot.row.grew.connect(self._grown(slot))
+            self.row_built.emit(slot.row)
+            # Laid out at the width that it will have.
+            slot.row.resize(self._column_width(), slot.row.height())
+        row = slot.row
+        for _ in row.content():
+            yield
+            if slot.row is not row:
+                return
+        slot.built, slot.stale = True, True
+        row.show()
+
+    def _finish(self, slot: Slot) -> None:
+        if not slot.built:
+            for _ in self._built(slot):
+                pass
+
+    def _grown(self, slot: Slot) -> Callable[[], None]:
+        def grown() -> None:
+            slot.stale = True
+            self.arrange_soon()
+
+        return grown
+
+    def _set_turn(self, slot: Slot, turn: Turn) -> None:
+        if turn == slot.turn:
+            return
+        slot.turn, slot.stale = turn, True
+        if slot.row is not None:
+            slot.row.set_turn(turn)
+            self._shared.slices.add(self._changed(slot), first=True)
+
+    def _changed(self, slot: Slot) -> Iterator[None]:
+        row = slot.row
+        if row is not None:
+            for _ in row.content():
+                if slot.row is not row:
+                    return
+                yield
+
+    def _drop(self, slot: Slot) -> None:
+        if slot.row is not None:
+            slot.row.hide()
+            slot.row.deleteLater()
+            slot.row, slot.built = None, False
+
+    def _focused(self, slot: Slot) -> bool:
+        focused = self.window().focusWidget()
+        row = slot.row
+        return row is not None and (row is focused or row.isAncestorOf(focused))

@@ -1,0 +1,233 @@
+"""Prose as the HTML that Qt's documents understand. Everything is escaped.
+
+Knows colours and sizes through `Look` and formulas through their drawings. Links lead
+to the web or to mail; other targets and pictures are written out, never loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+from markdown_it.token import Token
+
+from ..palette import BODY, CODE, HEADINGS, LINE_HEIGHT, MONOSPACED, Palette
+from .markdown import BOX_CLOSE, BOX_NUMBER, BOX_OPEN, Formula, without_marks
+
+_BOX = re.compile(f"{BOX_OPEN}(\\d+){BOX_NUMBER}|({BOX_CLOSE})")
+_BARE_LINK = re.compile(
+    r"https?://[^\s<>\"'\ufdd0-\ufdd2]*[^\s<>\"'.,:;!?)\]\ufdd0-\ufdd2]"
+)
+_WEB = ("http://", "https://", "mailto:")
+_FAMILY = ",".join(f"'{name}'" for name in MONOSPACED)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours and the factor on every size."""
+
+    palette: Palette
+    scale: float
+
+    def px(self, size: int) -> int:
+        """A size at this factor."""
+        return round(size * self.scale)
+
+    def code(self, text: str) -> str:
+        """Words in the monospaced font on a ground of their own."""
+        ground = f"background-color:{self.ground}"
+        style = f"font-family:{_FAMILY};font-size:{self.px(CODE)}px;{ground}"
+        return f'<span style="white-space:pre-wrap;{style}">{escape(text)}</span>'
+
+    @property
+    def ground(self) -> str:
+        """The ground of code among words."""
+        return "#EFEFF2" if not self.palette.is_dark else "#333337"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A formula's picture as a document names it, in pixels."""
+
+    name: str
+    width: float
+    height: float
+    centred: bool
+
+
+Draw = Callable[[Formula], Drawn | None]
+
+
+def html(tokens: tuple[Token, ...], look: Look, draw: Draw) -> str:
+    """A document of these tokens; `draw` gives a formula's picture or None."""
+    writer = _Writer(look, draw)
+    for token in tokens:
+        writer.write(token)
+    size = f"font-size:{look.px(BODY)}px;color:{look.palette.text}"
+    return f'<html><body style="{size}">{"".join(writer.parts)}</body></html>'
+
+
+def formulas(tokens: tuple[Token, ...]) -> tuple[Formula, ...]:
+    """Every formula among these tokens."""
+    found = []
+    for token in tokens:
+        if token.type in ("formula", "formula_block"):
+            found.append(_formula(token))
+        found += formulas(tuple(token.children or ()))
+    return tuple(found)
+
+
+def _formula(token: Token) -> Formula:
+    displayed = token.type == "formula_block" or bool(token.meta.get("displayed"))
+    latex, source = without_marks(token.content), without_marks(token.markup)
+    return Formula(latex, displayed, source)
+
+
+class _Writer:
+    """Turns tokens into HTML in order; keeps what is open."""
+
+    def __init__(self, look: Look, draw: Draw) -> None:
+        self._look, self._draw = look, draw
+        self.parts: list[str] = []
+        self._in_link = False
+        self._closings: list[str] = []
+
+    def write(self, token: Token) -> None:
+        if token.type == "inline":
+            for child in token.children or ():
+                self._inline(child)
+        elif token.type in ("fence", "code_block"):
+            self._code_block(token)
+        elif token.type == "formula_block":
+            self.parts.append(f"<p>{self._formula(token)}</p>")
+        elif token.type == "hr":
+            self.parts.append("<hr>")
+        elif not token.hidden:
+            self._container(token)
+
+    def _container(self, token: Token) -> None:
+        tag, colors = token.tag, self._look.palette
+        if token.nesting < 0:
+            closing = "</td></tr></table>" if tag == "blockquote" else f"</{tag}>"
+            self.parts.append(closing)
+            return
+        style = f"line-height:{LINE_HEIGHT}%;"
+        if tag == "p":
+            style += f"margin-top:0;margin-bottom:{self._look.px(10)}px"
+        elif tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
+            size = HEADINGS[min(int(tag[1]), 3) - 1]
+            style = f"font-size:{self._look.px(size)}px;font-weight:600;"
+            style += f"margin-top:{self._look.px(14)}px;"
+            style += f"margin-bottom:{self._look.px(8)}px"
+        elif tag in ("ul", "ol"):
+            style = f"margin-top:0;margin-bottom:{self._look.px(10)}px"
+        elif tag == "blockquote":
+            edge = f"border-left:3px solid {colors.border};padding-left:12px"
+            self.parts.append(
+                '<table style="border-collapse:collapse;margin-bottom:8px"><tr>'
+                f'<td style="{edge};color:{colors.muted}">'
+            )
+            return
+        elif tag == "table":
+            style = f"border-collapse:collapse;border-color:{colors.border};"
+            style += f"border-style:solid;margin-bottom:{self._look.px(10)}px"
+            self.parts.append(f'<table border="1" cellpadding="6" style="{style}">')
+            return
+        elif tag in ("th", "td"):
+            align = str(token.attrs.get("style", "")).removeprefix("text-align:")
+            align = align if align in ("left", "center", "right") else "left"
+            ground = f"background-color:{colors.raised};" if tag == "th" else ""
+            cell = f'align="{align}" style="{ground}border-color:{colors.border}"'
+            self.parts.append(f"<{tag} {cell}>")
+            return
+        start = token.attrs.get("start")
+        number = f' start="{int(start)}"' if tag == "ol" and start is not None else ""
+        self.parts.append(f'<{tag}{number} style="{style}">')
+
+    def _inline(self, token: Token) -> None:
+        kind, parts = token.type, self.parts
+        if kind == "text":
+            parts.append(self._text(token.content))
+        elif kind == "code_inline":
+            parts.append(self._look.code(without_marks(token.content)))
+        elif kind in ("softbreak", "hardbreak"):
+            parts.append("<br>")
+        elif kind == "formula":
+            parts.append(self._formula(token))
+        elif kind == "image":
+            self._open_link(str(token.attrs.get("src", "")))
+            parts.append(self._text(token.content or "picture"))
+            self._close_link()
+        elif kind == "link_open":
+            self._open_link(str(token.attrs.get("href", "")))
+        elif kind == "link_close":
+            self._close_link()
+        elif token.nesting != 0:
+            parts.append(f"<{'/' if token.nesting < 0 else ''}{token.tag}>")
+        else:
+            parts.append(self._text(token.content))
+
+    def _open_link(self, target: str) -> None:
+        target = without_marks(target)
+        if target.startswith(_WEB):
+            self._in_link = True
+            self.parts.append(self._anchor(target))
+            self._closings.append("</a>")
+        else:
+            # Not ours to open: it stays readable behind its words.
+            self._closings.append(f" ({escape(target)})" if target else "")
+
+    def _close_link(self) -> None:
+        self._in_link = False
+        self.parts.append(self._closings.pop() if self._closings else "")
+
+    def _text(self, text: str) -> str:
+        if not self._in_link:
+            pieces, end = [], 0
+            for found in _BARE_LINK.finditer(text):
+                pieces.append(_words(text[end : found.start()], self._look))
+                pieces.append(f"{self._anchor(found[0])}{escape(found[0])}</a>")
+                end = found.end()
+            return "".join(pieces) + _words(text[end:], self._look)
+        return escape(without_marks(text))
+
+    def _anchor(self, target: str) -> str:
+        color = self._look.palette.accent
+        return f'<a href="{escape(target)}" style="color:{color}">'
+
+    def _formula(self, token: Token) -> str:
+        formula = _formula(token)
+        drawn = self._draw(formula)
+        if drawn is None:
+            return self._look.code(formula.source)
+        size = f'width="{drawn.width:.0f}" height="{drawn.height:.0f}"'
+        middle = ' style="vertical-align:middle"' if drawn.centred else ""
+        return f'<img src="{escape(drawn.name)}" {size}{middle}>'
+
+    def _code_block(self, token: Token) -> None:
+        look = self._look
+        text = escape(without_marks(token.content).removesuffix("\n"))
+        language = escape(without_marks(token.info).strip())
+        head = f'<span style="color:{look.palette.muted}">{language}</span><br>'
+        style = (
+            f"white-space:pre-wrap;font-family:{_FAMILY};font-size:{look.px(CODE)}px"
+        )
+        self.parts.append(
+            f'<table width="100%" cellpadding="8" style="margin-bottom:8px"><tr>'
+            f'<td style="background-color:{look.ground}"><p style="{style}">'
+            f"{head if language else ''}{text}</p></td></tr></table>"
+        )
+
+
+def _words(text: str, look: Look) -> str:
+    """Escaped, with the marks of boxes as links to them."""
+
+    def link(found: re.Match[str]) -> str:
+        if found[2]:
+            return "</a>"
+        style = f"color:{look.palette.accent};text-decoration:none"
+        return f'<a href="box:{found[1]}" style="{style}">'
+
+    return _BOX.sub(link, escape(text))

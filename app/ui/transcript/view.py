@@ -1,0 +1,264 @@
+"""The transcript as the window sees it: turns and pieces of text in, wishes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QStackedLayout, QToolButton, QWidget
+
+from ...conversation import Turn
+from ..icons import icon
+from ..palette import XS, S
+from ..theme import Theme
+from .answer import AnswerRow
+from .background import Background
+from .column import Column
+from .highlighting import Highlights
+from .maths import Formulas
+from .progress import ProgressLine
+from .row import MessageRow
+from .shared import Pictures, Shared, Wishes
+from .slices import Slices
+
+_INTERVAL = 34  # milliseconds between two updates of a stream
+
+
+class TranscriptView(QWidget):
+    """One conversation's path. `shut_down` before it goes."""
+
+    copy_requested = Signal(str)
+    regenerate_requested = Signal(object)  # turn id
+    edit_requested = Signal(object)
+    variant_requested = Signal(object, int)  # turn id, step
+    continue_requested = Signal(object)
+    delete_requested = Signal(object)
+    answer_now_requested = Signal()
+    restart_model_requested = Signal()
+    show_log_requested = Signal()
+    save_picture_requested = Signal(object, object, object)  # digest, page, boxes
+    link_hovered = Signal(str)
+    media_opened = Signal(object)  # Attachment
+
+    def __init__(
+        self, theme: Theme, pictures: Pictures, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._background = Background(self)
+        self._slices = Slices(self)
+        self._wishes = Wishes(self)
+        self._shared = Shared(
+            theme,
+            pictures,
+            Formulas(theme, self._background, self),
+            Highlights(self._background, self),
+            self._slices,
+            self._wishes,
+        )
+        self._restartable = False
+        self._pieces: list[tuple[int, str, str]] = []
+        self._flushing = QTimer(self)
+        self._flushing.setInterval(_INTERVAL)
+        self._flushing.timeout.connect(self._flush)
+        self._column = Column(self._shared, self)
+        self._progress = ProgressLine(theme, self._column.ground)
+        self._column.set_foot(self._progress)
+        self._empty = QWidget(self)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(self._column)
+        self._pages.addWidget(self._empty)
+        self._down = QToolButton(self)
+        self._down.setObjectName("down")
+        self._down.setToolTip(self.tr("To the end"))
+        self._down.setAccessibleName(self.tr("To the end"))
+        self._down.clicked.connect(self._column.following.to_end)
+        self._down.hide()
+        self._column.following.changed.connect(self._show_down)
+        theme.changed.connect(self._restyle)
+        QApplication.instance().focusChanged.connect(self._focus_moved)
+        self._connect()
+        self._dress()
+
+    @property
+    def column(self) -> Column:
+        """The messages' widgets."""
+        return self._column
+
+    def show_turns(self, turns: tuple[Turn, ...]) -> None:
+        """Show a whole path. Messages that were shown before stay where they are."""
+        self._flush()
+        self._column.show_turns(turns)
+        self._pages.setCurrentIndex(0 if turns else 1)
+        self._show_down()
+
+    def add_turn(self, turn: Turn) -> None:
+        """Show one more message."""
+        self._pages.setCurrentIndex(0)
+        self._column.add_turn(turn)
+
+    def update_turn(self, turn: Turn) -> None:
+        """Show a message that has changed or is finished."""
+        self._flush()
+        self._column.update_turn(turn)
+        self._offer_restart()
+
+    def append(self, turn_id: int, channel: str, text: str) -> None:
+        """More of an answer: `channel` is "thinking" or "answer"."""
+        self._pieces.append((turn_id, channel, text))
+        if not self._flushing.isActive():
+            self._flushing.start()
+
+    def set_progress(self, text: str) -> None:
+        """What the model does before it writes, "" for nothing."""
+        if self._progress.set_words(text):
+            self._column.arrange()
+
+    def set_empty(self, widget: QWidget) -> None:
+        """What stands here while there are no messages; it is the view's from now."""
+        shown = self._pages.currentIndex()
+        self._pages.removeWidget(self._empty)
+        self._empty.deleteLater()
+        self._empty = widget
+        self._pages.addWidget(widget)
+        self._pages.setCurrentIndex(shown)
+
+    def set_restartable(self, restartable: bool) -> None:
+        """Whether the last message's problem is helped by starting the model again."""
+        self._restartable = restartable
+        self._offer_restart()
+
+    def reload_pictures(self) -> None:
+        """Pictures that were not there may be there now."""
+        for row in self._column.rows:
+            row.reload_pictures()
+
+    def scroll_to(self, turn_id: int) -> None:
+        """Bring a message to the top of the view and outline it for a moment."""
+        slot = self._column.slots.by_id(turn_id)
+        if slot is not None:
+            self._column.go_to(slot).mark()
+
+    def shut_down(self) -> None:
+        """Wait for the other thread; nothing is drawn after this."""
+        self._slices.clear()
+        self._flushing.stop()
+        self._background.close()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_down()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Up and Down go from message to message, Home and End to the ends."""
+        key, slots = event.key(), self._column.slots
+        row = self._focused_row()
+        numbers = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: len(slots.all) - 1}
+        if row is not None:
+            slot = slots.by_id(row.turn.id)
+            at = slots.number(slot) if slot is not None else 0
+            numbers |= {Qt.Key.Key_Up: at - 1, Qt.Key.Key_Down: at + 1}
+        number = numbers.get(Qt.Key(key))
+        if number is None or not 0 <= number < len(slots.all):
+            super().keyPressEvent(event)
+            return
+        target = self._column.go_to(slots.all[number])
+        target.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if not pieces:
+            self._flushing.stop()
+            return
+        joined: list[tuple[int, str, str]] = []
+        for turn_id, channel, text in pieces:
+            if joined and joined[-1][:2] == (turn_id, channel):
+                joined[-1] = (turn_id, channel, joined[-1][2] + text)
+            else:
+                joined.append((turn_id, channel, text))
+        for turn_id, channel, text in joined:
+            self._write(turn_id, channel, text)
+        self._column.arrange()
+
+    def _write(self, turn_id: int, channel: str, text: str) -> None:
+        slot = self._column.slots.by_id(turn_id)
+        if slot is None:
+            return
+        turn = slot.turn
+        if channel == "thinking":
+            slot.turn = replace(turn, thinking=turn.thinking + text)
+        else:
+            slot.turn = replace(turn, text=turn.text + text)
+        slot.stale = True
+        if isinstance(slot.row, AnswerRow) and slot.built:
+            slot.row.append(channel, text)
+
+    def _focused_row(self) -> MessageRow | None:
+        widget = QApplication.focusWidget()
+        while widget is not None and not isinstance(widget, MessageRow):
+            widget = widget.parentWidget()
+        return widget
+
+    def _focus_moved(self, old: QWidget | None, new: QWidget | None) -> None:
+        del old
+        for row in self._column.rows:
+            inside = new is not None and (row is new or row.isAncestorOf(new))
+            row.within(inside)
+
+    def _offer_restart(self) -> None:
+        slots = self._column.slots.all
+        for row in self._column.rows:
+            if isinstance(row, AnswerRow):
+                last = row.turn.id == slots[-1].turn.id
+                row.set_restartable(self._restartable and last)
+
+    def _restyle(self) -> None:
+        self._dress()
+        self._progress.restyle()
+        self._slices.add(self._column.restyle(), first=True)
+
+    def _show_down(self) -> None:
+        bar = self._column.verticalScrollBar()
+        away = not self._column.following.following and bar.maximum() > 0
+        self._down.setVisible(away and self._pages.currentIndex() == 0)
+        self._place_down()
+
+    def _place_down(self) -> None:
+        side = self._down.sizeHint()
+        left = (self.width() - side.width()) // 2
+        self._down.setGeometry(
+            left, self.height() - side.height() - S, side.width(), side.height()
+        )
+        self._down.raise_()
+
+    def _dress(self) -> None:
+        theme = self._theme
+        size = theme.pixels(18)
+        self._down.setIcon(icon("down", theme.palette.text, size))
+        colors, radius = theme.palette, (size + 2 * XS + 2) // 2
+        self._down.setStyleSheet(
+            f"QToolButton {{ background: {colors.raised}; padding: {XS}px;"
+            f" border: 1px solid {colors.border}; border-radius: {radius}px; }}"
+            f"QToolButton:hover {{ background: {colors.soft}; }}"
+            f"QToolButton:focus {{ border: 1px solid {colors.accent}; }}"
+        )
+
+    def _connect(self) -> None:
+        wishes = self._wishes
+        pairs: tuple[tuple[SignalInstance, SignalInstance], ...] = (
+            (wishes.copy, self.copy_requested),
+            (wishes.regenerate, self.regenerate_requested),
+            (wishes.edit, self.edit_requested),
+            (wishes.variant, self.variant_requested),
+            (wishes.go_on, self.continue_requested),
+            (wishes.delete, self.delete_requested),
+            (wishes.answer_now, self.answer_now_requested),
+            (wishes.restart_model, self.restart_model_requested),
+            (wishes.show_log, self.show_log_requested),
+            (wishes.save_picture, self.save_picture_requested),
+            (wishes.hover_link, self.link_hovered),
+            (wishes.open_media, self.media_opened),
+        )
+        for wish, request in pairs:
+            wish.connect(request)
