@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from ...conversation import Box, Turn
-from ..palette import XS
 from ..theme import set_role
 from .body import Body
 from .grounding import BoxPicture
@@ -72,8 +71,11 @@ class AnswerRow(MessageRow):
         if turn.state == "streaming":
             if self._body.text != turn.text:
                 yield from self._streamed(turn.text)
-        elif turn.text != self._body.text or turn.boxes or self._body.streams:
-            yield from self._body.set_text(turn.text, turn.boxes)
+        else:
+            if self._body.streams and turn.text == self._body.text:
+                self._body.finish()
+            if (turn.text, turn.boxes) != (self._body.text, self._body.boxes):
+                yield from self._body.set_text(turn.text, turn.boxes)
         self._show_boxes(turn.boxes)
         self._show_note(turn)
         self._show_problem(turn)
@@ -125,6 +127,8 @@ class AnswerRow(MessageRow):
             panel.show_finished(turn.thinking, turn.thinking_seconds)
         elif not turn.text and not panel.running:
             panel.start(turn.thinking)
+        elif turn.text and not self._body.text:
+            panel.show_finished(turn.thinking, turn.thinking_seconds)
 
     def _streamed(self, text: str) -> Iterator[None]:
         """What a stream has said before this row was made."""
@@ -173,23 +177,23 @@ class AnswerRow(MessageRow):
         self._problem.set_words(turn.error)
 
 
-class _Note(QWidget):
+class _Note(QLabel):
     """Why an answer ended before its end, and how it goes on."""
 
     def __init__(self, turn: Turn, words: str, shared: Shared, parent: QWidget) -> None:
         super().__init__(parent)
-        said = QLabel(words, self)
-        said.setWordWrap(True)
-        set_role(said, "meta")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(XS)
-        row.addWidget(said, 1)
+        set_role(self, "meta")
+        self.setWordWrap(True)
         if turn.state == "cut":
-            go_on = QPushButton(self.tr("Continue"), self)
-            set_role(go_on, "link")
-            go_on.clicked.connect(lambda: shared.wishes.go_on.emit(turn.id))
-            row.addWidget(go_on, 0, Qt.AlignmentFlag.AlignTop)
+            words += f' <a href="continue">{self.tr("Continue")}</a>'
+            flags = Qt.TextInteractionFlag.LinksAccessibleByMouse
+            flags |= Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+            self.setTextInteractionFlags(flags)
+            self.linkActivated.connect(lambda _: shared.wishes.go_on.emit(turn.id))
+        self.setText(words)
 
     def restyle(self) -> None:
-        """The style sheet does it."""
+        """The link's colour is taken when the text is set."""
+        words = self.text()
+        self.setText("")
+        self.setText(words)

@@ -50,14 +50,30 @@ class Body(Stack):
         return self._text
 
     @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes whose words are linked."""
+        return self._boxes
+
+    @property
     def streams(self) -> bool:
         """Whether an open end is shown that a finished text does not have."""
-        return bool(self._stream.tail) or self._tail is not None
+        ends = (self._tail, self._open_code)
+        return bool(self._stream.tail) or ends != (None, None)
 
     @property
     def shown(self) -> tuple[Block, ...]:
         """The blocks that are rendered."""
         return tuple(page.block for page in self._pages)
+
+    @property
+    def open_text(self) -> str:
+        """The open end of a stream as it is shown."""
+        return "" if self._tail is None else self._tail.text
+
+    def rendered_text(self) -> str:
+        """The words of all pages; a drawn formula is U+FFFC."""
+        pages = [page for page in self._pages if isinstance(page, ProsePage)]
+        return "\n".join(page.toPlainText() for page in pages)
 
     def set_text(self, text: str, boxes: tuple[Box, ...] = ()) -> Iterator[None]:
         """Show a finished text, a block at each step; what is there already stays."""

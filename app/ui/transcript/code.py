@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
@@ -45,7 +47,7 @@ class CodeCard(Stack):
     """Plain at once, coloured when the other thread has looked at it."""
 
     def __init__(self, block: Code, shared: Shared, parent: QWidget) -> None:
-        super().__init__(parent, margins=(1, XXS, 1, XS))
+        super().__init__(parent, margins=(1, 1, 1, 1))
         set_role(self, "card")
         self._shared, self._block = shared, block
         self._closed = True
@@ -117,11 +119,11 @@ class _CodePage(QPlainTextEdit):
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        set_role(self, "code")
         self._theme = theme
         self._code = ""
         self._colors = _Colors(self.document(), theme)
         self._widest: float | None = None
+        set_role(self, "code")
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -130,8 +132,9 @@ class _CodePage(QPlainTextEdit):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setAccessibleName(self.tr("Code"))
         self.viewport().setAutoFillBackground(False)
-        self.document().setDocumentMargin(S)
-        self.setFont(theme.code_font())
+        self.document().setDocumentMargin(0)
+        self.setViewportMargins(S, 0, S, XS)
+        self._use_font()
 
     @property
     def coloured(self) -> bool:
@@ -154,20 +157,26 @@ class _CodePage(QPlainTextEdit):
         self._colors.rehighlight()
 
     def restyle(self) -> None:
-        self.setFont(self._theme.code_font())
-        self._widest = None
+        self._use_font()
         if self._colors.spans:
             self._colors.rehighlight()
 
     def height_for(self, width: int) -> int:
-        measure = QFontMetricsF(self.font())
+        measure = QFontMetricsF(self._theme.code_font())
         if self._widest is None:
             lines = sorted(self._code.split("\n"), key=len)[-3:]
-            widths = (measure.horizontalAdvance(line.expandtabs()) for line in lines)
+            widths = (measure.horizontalAdvance(line.expandtabs(4)) for line in lines)
             self._widest = max(widths, default=0.0)
         bar = self.horizontalScrollBar().sizeHint().height()
-        height = self.blockCount() * measure.lineSpacing() + 2 * S
-        return round(height) + (bar if self._widest + 2 * S > width else 0)
+        height = self.blockCount() * math.ceil(measure.lineSpacing()) + XS + XXS
+        return height + (bar if self._widest + 2 * S > width else 0)
+
+    def _use_font(self) -> None:
+        # The document's own: the style sheet takes the widget's font away.
+        self.document().setDefaultFont(self._theme.code_font())
+        measure = QFontMetricsF(self._theme.code_font())
+        self.setTabStopDistance(4 * measure.horizontalAdvance(" "))
+        self._widest = None
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if abs(event.angleDelta().x()) > abs(event.angleDelta().y()):
@@ -181,7 +190,7 @@ class _CodePage(QPlainTextEdit):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
-            self._widest = None
+            self._use_font()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         # Dragging out of the card must not scroll its lines away.

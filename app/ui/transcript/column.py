@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from ...conversation import Turn
 from ..palette import COLUMN_WIDTH, L
 from .answer import AnswerRow
 from .following import Following
+from .ground import Ground
 from .question import QuestionRow
 from .row import MessageRow
 from .shared import Shared
@@ -31,17 +33,16 @@ _AHEAD, _KEPT = 1.0, 6.0
 class Column(QScrollArea):
     """Messages below one another, the last ones shown first."""
 
-    row_built = Signal(object)  # MessageRow
+    row_changed = Signal()
 
     def __init__(self, shared: Shared, parent: QWidget) -> None:
         super().__init__(parent)
         self._shared = shared
         self.slots = Slots()
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(
-            self.horizontalScrollBarPolicy().ScrollBarAlwaysOff
-        )
-        self.ground = QWidget()
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.ground = Ground(self)
         self.setWidget(self.ground)
         self.foot: QWidget | None = None
         self.following = Following(self.verticalScrollBar(), self)
@@ -102,15 +103,36 @@ class Column(QScrollArea):
             self._set_turn(slot, turn)
             self.arrange_soon()
 
+    def append(self, turn_id: int, channel: str, text: str) -> None:
+        """More of an answer that streams. `arrange` is to follow."""
+        slot = self.slots.by_id(turn_id)
+        if slot is None:
+            return
+        turn = slot.turn
+        if channel == "thinking":
+            slot.turn = replace(turn, thinking=turn.thinking + text)
+        else:
+            slot.turn = replace(turn, text=turn.text + text)
+        slot.stale = True
+        if slot.row is None:
+            return
+        slot.row.follow(slot.turn)
+        if isinstance(slot.row, AnswerRow) and slot.built:
+            slot.row.append(channel, text)
+
     def row(self, turn_id: int) -> MessageRow | None:
         """A message's widget, where it has one."""
         slot = self.slots.by_id(turn_id)
         return None if slot is None else slot.row
 
-    def go_to(self, slot: Slot) -> MessageRow:
+    def go_to(self, slot: Slot, *, only_if_hidden: bool = False) -> MessageRow:
         """Build a message and put it at the top of the view."""
         self._finish(slot)
-        self._arrange(None)
+        self._arrange(self._anchor())
+        row, top = slot.row, self.verticalScrollBar().value()
+        bottom = top + self.viewport().height()
+        if only_if_hidden and row and slot.top >= top and slot.bottom <= bottom:
+            return row
         self.following.leave(slot.top - GAP // 2)
         self._build_now()
         self._arrange((slot, -GAP // 2))
@@ -137,6 +159,20 @@ class Column(QScrollArea):
             slot.stale = True
         self.arrange_soon()
         yield
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Up and Down go from message to message, Home and End to the ends."""
+        last = len(self.slots.all) - 1
+        numbers = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: last}
+        at = next((n for n, s in enumerate(self.slots.all) if self._focused(s)), None)
+        if at is not None:
+            numbers |= {Qt.Key.Key_Up: at - 1, Qt.Key.Key_Down: at + 1}
+        number = numbers.get(Qt.Key(event.key()), -1)
+        if 0 <= number <= last:
+            row = self.go_to(self.slots.all[number], only_if_hidden=True)
+            row.setFocus(Qt.FocusReason.OtherFocusReason)
+        elif event.key() not in numbers:
+            super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         anchor = self._anchor()
@@ -226,16 +262,20 @@ class Column(QScrollArea):
             kind = QuestionRow if slot.turn.role == "user" else AnswerRow
             slot.row = kind(slot.turn, self._shared, self.ground)
             slot.row.grew.connect(self._grown(slot))
-            self.row_built.emit(slot.row)
             # Laid out at the width that it will have.
             slot.row.resize(self._column_width(), slot.row.height())
-        row = slot.row
-        for _ in row.content():
-            yield
-            if slot.row is not row:
-                return
+        row, turn = slot.row, None
+        while turn is not row.turn:
+            turn = row.turn
+            for _ in row.content():
+                yield
+                if slot.row is not row:
+                    return
+                if row.turn is not turn:
+                    break
         slot.built, slot.stale = True, True
         row.show()
+        self.row_changed.emit()
 
     def _finish(self, slot: Slot) -> None:
         if not slot.built:
@@ -255,15 +295,21 @@ class Column(QScrollArea):
         slot.turn, slot.stale = turn, True
         if slot.row is not None:
             slot.row.set_turn(turn)
-            self._shared.slices.add(self._changed(slot), first=True)
+            if slot.built:
+                self._shared.slices.add(self._changed(slot), first=True)
 
     def _changed(self, slot: Slot) -> Iterator[None]:
         row = slot.row
-        if row is not None:
-            for _ in row.content():
-                if slot.row is not row:
-                    return
-                yield
+        if row is None:
+            return
+        turn = row.turn
+        for _ in row.content():
+            if slot.row is not row or row.turn is not turn:
+                return
+            yield
+        slot.stale = True
+        self.row_changed.emit()
+        self.arrange_soon()
 
     def _drop(self, slot: Slot) -> None:
         if slot.row is not None:
@@ -274,4 +320,6 @@ class Column(QScrollArea):
     def _focused(self, slot: Slot) -> bool:
         focused = self.window().focusWidget()
         row = slot.row
-        return row is not None and (row is focused or row.isAncestorOf(focused))
+        if row is None or focused is None:
+            return False
+        return row is focused or row.isAncestorOf(focused)

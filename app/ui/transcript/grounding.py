@@ -131,11 +131,14 @@ class BoxPicture(QWidget):
         self._hover(numbers[at % len(numbers)])
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        menu = QMenu(self)
+        menu = self.menu()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        number = self._box_at(QPointF(event.pos()))
-        number = self._lit if number < 0 else number
-        chosen = dict(self._boxes).get(number)
+        menu.popup(event.globalPos())
+
+    def menu(self) -> QMenu:
+        """What can be done with the lit box and with all."""
+        menu = QMenu(self)
+        chosen = dict(self._boxes).get(self._lit)
         if chosen is not None:
             act = menu.addAction(self.tr("Copy this box's coordinates"))
             act.triggered.connect(lambda: self._copy((chosen,)))
@@ -143,7 +146,7 @@ class BoxPicture(QWidget):
         act.triggered.connect(lambda: self._copy(self.boxes))
         act = menu.addAction(self.tr("Save the picture with its boxes…"))
         act.triggered.connect(self._save)
-        menu.popup(event.globalPos())
+        return menu
 
     def _copy(self, boxes: tuple[Box, ...]) -> None:
         lines = (

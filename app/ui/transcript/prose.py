@@ -92,8 +92,8 @@ class Prose(Paper):
 
     def lit_text(self) -> str:
         """The words that are lit."""
-        cursors = [selection.cursor for selection in self.extraSelections()]
-        return "".join(cursor.selectedText() for cursor in cursors)
+        lit = self.extraSelections()
+        return "".join(selection.cursor.selectedText() for selection in lit)
 
     def loadResource(self, kind: int, name: object) -> object:
         is_image = kind == QTextDocument.ResourceType.ImageResource.value

@@ -9,7 +9,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from ...conversation import Turn
-from ..palette import XS, M, S
+from ..palette import XS, XXS, M, S
 from ..theme import set_role
 from .markdown import clean
 from .plain import PlainText
@@ -42,6 +42,14 @@ class QuestionRow(MessageRow):
         self.actions.restyle()
         self.settle()
         yield
+
+    def shown_text(self) -> str:
+        """The words that are unfolded."""
+        return self._line.bubble.text
+
+    def unfold(self) -> None:
+        """Show all of a long question."""
+        self._line.bubble.unfold()
 
     def reload_pictures(self) -> None:
         self._line.bubble.reload_pictures()
@@ -79,13 +87,18 @@ class _Right(QWidget):
 
 class _Bubble(Stack):
     def __init__(self, shared: Shared, parent: QWidget) -> None:
-        super().__init__(parent, gap=XS, margins=(M, S, M, S))
+        # A line's extra height is below its words, so that less is needed there.
+        super().__init__(parent, gap=XS, margins=(M, S, M, XXS))
         set_role(self, "bubble")
         self._shared = shared
         self._text = ""
         self._media: Thumbnails | None = None
         self._words: PlainText | None = None
         self._more: QPushButton | None = None
+
+    @property
+    def text(self) -> str:
+        return "" if self._words is None else self._words.text
 
     def show_turn(self, turn: Turn) -> None:
         for child in self.stacked:
@@ -103,7 +116,7 @@ class _Bubble(Stack):
             words = self.tr("Show all {:,} characters").format(len(self._text))
             self._more = QPushButton(words, self)
             set_role(self._more, "link")
-            self._more.clicked.connect(self._unfold)
+            self._more.clicked.connect(self.unfold)
             self.put(self._more)
 
     def natural_width(self, most: int) -> int:
@@ -128,7 +141,7 @@ class _Bubble(Stack):
         if self._media is not None:
             self._media.reload()
 
-    def _unfold(self) -> None:
+    def unfold(self) -> None:
         if self._more is not None:
             self.take_out(self._more)
             self._more = None

@@ -103,7 +103,8 @@ class _Writer:
         elif token.type == "formula_block":
             self.parts.append(f"<p>{self._formula(token)}</p>")
         elif token.type == "hr":
-            self.parts.append("<hr>")
+            line = f"background-color:{self._look.palette.border}"
+            self.parts.append(f'<hr style="{line}">')
         elif not token.hidden:
             self._container(token)
 

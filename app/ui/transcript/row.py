@@ -49,6 +49,10 @@ class MessageRow(Stack):
         self.actions.set_turn(turn)
         self.describe()
 
+    def follow(self, turn: Turn) -> None:
+        """The message as its stream has made it, which `append` shows."""
+        self._turn = turn
+
     def content(self) -> Iterator[None]:
         """Show the message, a step at a time."""
         raise NotImplementedError

@@ -52,8 +52,9 @@ class Slices(QObject):
                 if time.perf_counter() >= end:
                     break
             else:
-                # A step may have put other work in front.
-                self._waiting.remove(work)
+                # A step may have put other work in front, or cleared it all.
+                if work in self._waiting:
+                    self._waiting.remove(work)
         if not self._waiting:
             self._timer.stop()
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...conversation import Turn
-from ..palette import BODY, L
+from ..palette import BODY, XS, L
 from .row import MessageRow
 
-GAP = L
+# The line of actions above it keeps messages apart too.
+GAP = XS
 TOP = L
 
 

@@ -30,30 +30,37 @@ class ThinkingPanel(Stack):
         self._since: float | None = None
         self._seconds: float | None = None
         head = QWidget(self)
-        self._line = QPushButton(head)
-        set_role(self._line, "quiet")
-        self._line.clicked.connect(self._toggle)
-        self._answer_now = QPushButton(self.tr("Answer now"), head)
-        set_role(self._answer_now, "pill")
-        self._answer_now.clicked.connect(shared.wishes.answer_now)
+        self.line = QPushButton(head)
+        set_role(self.line, "quiet")
+        # At the column's edge, as the text is.
+        self.line.setStyleSheet("padding-left: 0px; padding-right: 4px;")
+        self.line.clicked.connect(self._toggle)
+        self.answer_now = QPushButton(self.tr("Answer now"), head)
+        set_role(self.answer_now, "pill")
+        self.answer_now.clicked.connect(shared.wishes.answer_now)
         row = QHBoxLayout(head)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(XS)
-        row.addWidget(self._line)
-        row.addWidget(self._answer_now)
+        row.addWidget(self.line)
+        row.addWidget(self.answer_now)
         row.addStretch(1)
         self.put(head)
         self._words: PlainText | None = None
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
         self._clock.timeout.connect(self._tell)
-        self._answer_now.hide()
+        self.answer_now.hide()
         self._tell()
 
     @property
     def title(self) -> str:
         """The line that is always shown."""
-        return self._line.text()
+        return self.line.text()
+
+    @property
+    def text(self) -> str:
+        """All that was thought."""
+        return self._thoughts
 
     @property
     def is_open(self) -> bool:
@@ -65,12 +72,13 @@ class ThinkingPanel(Stack):
         """Whether the model is thinking."""
         return self._since is not None
 
-    def start(self, thoughts: str = "") -> None:
+    def start(self, thoughts: str | None = None) -> None:
         """The model thinks: open, the clock runs."""
-        self._thoughts = thoughts
+        if thoughts is not None:
+            self._thoughts = thoughts
         self._since = time.monotonic()
         self._clock.start()
-        self._answer_now.show()
+        self.answer_now.show()
         self._set_open(self._open if self._clicked else True)
 
     def append(self, piece: str) -> None:
@@ -101,7 +109,7 @@ class ThinkingPanel(Stack):
     def _rest(self) -> None:
         self._since = None
         self._clock.stop()
-        self._answer_now.hide()
+        self.answer_now.hide()
         self._set_open(self._open if self._clicked else False)
 
     def _toggle(self) -> None:
@@ -132,17 +140,17 @@ class ThinkingPanel(Stack):
         theme = self._shared.theme
         size = theme.pixels(16)
         arrow = icon("down" if self._open else "right", theme.palette.muted, size)
-        self._line.setIcon(arrow)
-        self._line.setIconSize(QSize(size, size))
-        self._line.setText(words)
+        self.line.setIcon(arrow)
+        self.line.setIconSize(QSize(size, size))
+        self.line.setText(words)
         state = self.tr("shown") if self._open else self.tr("hidden")
-        self._line.setAccessibleDescription(state)
+        self.line.setAccessibleDescription(state)
 
 
 class _Indented(Stack):
     """The thoughts, under the words of the line."""
 
     def __init__(self, words: PlainText, parent: QWidget) -> None:
-        super().__init__(parent, margins=(L, 0, S, XS))
+        super().__init__(parent, margins=(L - XXS, 0, S, XS))
         words.setParent(self)
         self.put(words)

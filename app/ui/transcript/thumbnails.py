@@ -60,7 +60,7 @@ class Thumbnails(QWidget):
             if move:
                 card.setGeometry(QRect(left, top, size.width(), size.height()))
             left += size.width() + XS
-            below = top + size.height()
+            below = max(below, top + size.height())
         return below
 
 

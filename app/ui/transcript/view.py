@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QTimer, Signal, SignalInstance
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QStackedLayout, QToolButton, QWidget
 
 from ...conversation import Turn
@@ -18,7 +16,6 @@ from .column import Column
 from .highlighting import Highlights
 from .maths import Formulas
 from .progress import ProgressLine
-from .row import MessageRow
 from .shared import Pictures, Shared, Wishes
 from .slices import Slices
 
@@ -76,6 +73,7 @@ class TranscriptView(QWidget):
         self._down.clicked.connect(self._column.following.to_end)
         self._down.hide()
         self._column.following.changed.connect(self._show_down)
+        self._column.row_changed.connect(self._offer_restart)
         theme.changed.connect(self._restyle)
         QApplication.instance().focusChanged.connect(self._focus_moved)
         self._connect()
@@ -85,6 +83,16 @@ class TranscriptView(QWidget):
     def column(self) -> Column:
         """The messages' widgets."""
         return self._column
+
+    @property
+    def busy(self) -> bool:
+        """Whether messages near the reader are still being built."""
+        return self._slices.busy
+
+    @property
+    def progress(self) -> ProgressLine:
+        """What stands below the last message."""
+        return self._progress
 
     def show_turns(self, turns: tuple[Turn, ...]) -> None:
         """Show a whole path. Messages that were shown before stay where they are."""
@@ -97,12 +105,17 @@ class TranscriptView(QWidget):
         """Show one more message."""
         self._pages.setCurrentIndex(0)
         self._column.add_turn(turn)
+        if turn.state == "streaming":
+            self._announce(self.tr("The answer starts."))
 
     def update_turn(self, turn: Turn) -> None:
         """Show a message that has changed or is finished."""
         self._flush()
+        slot = self._column.slots.by_id(turn.id)
+        ended = slot is not None and slot.turn.state == "streaming" != turn.state
         self._column.update_turn(turn)
-        self._offer_restart()
+        if ended:
+            self._announce(turn.error or self.tr("The answer is finished."))
 
     def append(self, turn_id: int, channel: str, text: str) -> None:
         """More of an answer: `channel` is "thinking" or "answer"."""
@@ -150,22 +163,6 @@ class TranscriptView(QWidget):
         super().resizeEvent(event)
         self._place_down()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Up and Down go from message to message, Home and End to the ends."""
-        key, slots = event.key(), self._column.slots
-        row = self._focused_row()
-        numbers = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: len(slots.all) - 1}
-        if row is not None:
-            slot = slots.by_id(row.turn.id)
-            at = slots.number(slot) if slot is not None else 0
-            numbers |= {Qt.Key.Key_Up: at - 1, Qt.Key.Key_Down: at + 1}
-        number = numbers.get(Qt.Key(key))
-        if number is None or not 0 <= number < len(slots.all):
-            super().keyPressEvent(event)
-            return
-        target = self._column.go_to(slots.all[number])
-        target.setFocus(Qt.FocusReason.OtherFocusReason)
-
     def _flush(self) -> None:
         pieces, self._pieces = self._pieces, []
         if not pieces:
@@ -178,33 +175,18 @@ class TranscriptView(QWidget):
             else:
                 joined.append((turn_id, channel, text))
         for turn_id, channel, text in joined:
-            self._write(turn_id, channel, text)
+            self._column.append(turn_id, channel, text)
         self._column.arrange()
-
-    def _write(self, turn_id: int, channel: str, text: str) -> None:
-        slot = self._column.slots.by_id(turn_id)
-        if slot is None:
-            return
-        turn = slot.turn
-        if channel == "thinking":
-            slot.turn = replace(turn, thinking=turn.thinking + text)
-        else:
-            slot.turn = replace(turn, text=turn.text + text)
-        slot.stale = True
-        if isinstance(slot.row, AnswerRow) and slot.built:
-            slot.row.append(channel, text)
-
-    def _focused_row(self) -> MessageRow | None:
-        widget = QApplication.focusWidget()
-        while widget is not None and not isinstance(widget, MessageRow):
-            widget = widget.parentWidget()
-        return widget
 
     def _focus_moved(self, old: QWidget | None, new: QWidget | None) -> None:
         del old
         for row in self._column.rows:
             inside = new is not None and (row is new or row.isAncestorOf(new))
             row.within(inside)
+
+    def _announce(self, words: str) -> None:
+        """For screen readers: starts and ends, never the words between."""
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def _offer_restart(self) -> None:
         slots = self._column.slots.all
