@@ -74,7 +74,7 @@ class AnswerRow(MessageRow):
         else:
             if self._body.streams and turn.text == self._body.text:
                 self._body.finish()
-            if (turn.text, turn.boxes) != (self._body.text, self._body.boxes):
+            if not self._body.shows(turn.text, turn.boxes):
                 yield from self._body.set_text(turn.text, turn.boxes)
         self._show_boxes(turn.boxes)
         self._show_note(turn)

@@ -43,16 +43,16 @@ class Body(Stack):
         self._tail: PlainText | None = None
         self._open_code: CodeCard | None = None
         self._text, self._boxes = "", ()
+        self._whole = True
 
     @property
     def text(self) -> str:
         """The source of what is shown."""
         return self._text
 
-    @property
-    def boxes(self) -> tuple[Box, ...]:
-        """The boxes whose words are linked."""
-        return self._boxes
+    def shows(self, text: str, boxes: tuple[Box, ...]) -> bool:
+        """Whether all of this text is there, with these boxes linked."""
+        return self._whole and (text, boxes) == (self._text, self._boxes)
 
     @property
     def streams(self) -> bool:
@@ -77,7 +77,7 @@ class Body(Stack):
 
     def set_text(self, text: str, boxes: tuple[Box, ...] = ()) -> Iterator[None]:
         """Show a finished text, a block at each step; what is there already stays."""
-        self._text, self._boxes = text, boxes
+        self._text, self._boxes, self._whole = text, boxes, False
         self._stream = Stream()
         self._wanted = wanted = []
         for found in in_steps(marked(text, boxes)):
@@ -101,6 +101,7 @@ class Body(Stack):
             self.take_out(page)
         del self._pages[number:]
         self._drop_tail()
+        self._whole = True
         self.settle()
 
     def append(self, piece: str) -> None:

@@ -123,7 +123,7 @@ class _CodePage(QPlainTextEdit):
         self._code = ""
         self._colors = _Colors(self.document(), theme)
         self._widest: float | None = None
-        set_role(self, "code")
+        set_role(self, "bare")
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -193,16 +193,30 @@ def _closed(text: str) -> int:
     if not whole.strip():
         return 0
     tokens = _line_parser().parse(_UNWANTED_LINES.sub("\n", whole), {STREAMING: True})
-    starts = [t.map[0] for t in tokens if t.level == 0 and t.nesting >= 0 and t.map]
-    if len(starts) < 2:
+    groups = [t for t in tokens if t.level == 0 and t.nesting >= 0 and t.map]
+    if not groups:
         return 0
+    start, stop = groups[-1].map or (0, 0)
+    lines = whole.count("\n")
+    # An empty line ends most blocks; lists and indented code may go on behind it.
+    if groups[-1].type in _ENDED_BY_EMPTY_LINE and stop < lines:
+        start = stop
     position = 0
-    for _ in range(starts[-1]):
+    for _ in range(start):
         position = _LINE_END.search(text, position).end()  # type: ignore[union-attr]
     return position
 
 
 _UNWANTED_LINES = re.compile("\r\n|\r")
+_ENDED_BY_EMPTY_LINE = {
+    "paragraph_open",
+    "heading_open",
+    "table_open",
+    "blockquote_open",
+    "hr",
+    "fence",
+    "formula_block",
+}
 _LINE_END = re.compile("\r\n|\r|\n")
 
 
