@@ -196,9 +196,83 @@ def test_an_answer_is_continued_where_it_was_cut(demo, picture):
     assert start + rest == whole
 
 
-def test_an_option_out_of_range_is_told_at_once():
-    with pytest.raises(ValueError, match="max_tokens"):
-        ChatOptions(max_tokens=0)
+def test_a_session_goes_on_from_a_history(demo, session, picture):
+    session.ask("Describe the picture.", images=[picture], thinking=False)
+    before = session.messages
+    wanted = session.ask("How many shapes are there?", thinking=False).answer
+    other = ChatSession(*demo, system=None, history=before, options=SHORT)
+    assert other.ask("How many shapes are there?", thinking=False).answer == wanted
+    assert other.messages == session.messages
+
+
+@pytest.mark.parametrize("thinking", [False, True], ids=["answer", "thinking"])
+def test_a_cut_reply_grows_until_it_is_whole(demo, session, picture, thinking):
+    whole = session.ask("Describe the picture.", images=[picture], thinking=thinking)
+    short = ChatSession(*demo, options=ChatOptions(max_tokens=6, thinking=thinking))
+    cut = short.ask("Describe the picture.", images=[picture])
+    assert cut.reason == "length"
+    short.options = SHORT
+    news = [
+        event.text
+        for event in short.continue_reply(thinking=thinking)
+        if isinstance(event, TextDelta)
+    ]
+    reply = short.reply
+    assert (reply.thinking, reply.answer) == (whole.thinking, whole.answer)
+    said = (cut.thinking or "") + cut.answer + "".join(news)
+    assert said == (whole.thinking or "") + whole.answer
+    assert short.messages == session.messages
+
+
+def test_without_a_reply_there_is_nothing_to_go_on_with(session):
+    with pytest.raises(ValueError, match="ask something first"):
+        session.continue_reply()
+    assert session.messages == ()
+
+
+def test_a_stop_before_a_word_leaves_a_cut_reply_as_it_was(demo, picture):
+    history = [Message("user", "Hi"), Message("assistant", "The pic")]
+    session = ChatSession(*demo, history=history, options=SHORT)
+    events = session.continue_reply()
+    session.stop()
+    assert [event.reason for event in events if isinstance(event, Finished)] == [
+        "cancelled"
+    ]
+    assert session.messages == tuple(history)
+
+
+def test_media_tell_their_message_and_part(demo, session, picture, demo_media):
+    session.ask("Describe the picture.", images=[picture], thinking=False)
+    parts = [
+        TextPart("First"),
+        ImagePart(picture),
+        TextPart("second."),
+        ImagePart(picture),
+    ]
+    for _ in session.send(Message("user", parts), thinking=False):
+        pass
+    places = [(item.message, item.part, item.page) for item in session.reply.media]
+    assert places == [(0, 0, None), (2, 1, None), (2, 3, None)]
+
+
+def test_a_shorter_context_ends_answers_and_refuses_prompts(demo, picture):
+    options = ChatOptions(thinking=False)
+    session = ChatSession(*demo, options=options)
+    used = session.ask("Describe the picture.", images=[picture]).usage
+    session.reset()
+    session.options = ChatOptions(thinking=False, context_length=used.prompt_tokens + 3)
+    reply = session.ask("Describe the picture.", images=[picture])
+    assert (reply.reason, reply.usage.generated_tokens) == ("length", 3)
+    session.reset()
+    session.options = ChatOptions(thinking=False, context_length=used.prompt_tokens)
+    with pytest.raises(PromptTooLong, match=str(used.prompt_tokens)):
+        session.ask("Describe the picture.", images=[picture])
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "context_length"])
+def test_an_option_out_of_range_is_told_at_once(name):
+    with pytest.raises(ValueError, match=name):
+        ChatOptions(**{name: 0})
 
 
 def test_a_media_part_may_be_given_in_place_of_a_path(session, picture):

@@ -38,7 +38,7 @@ _texts = st.lists(st.sampled_from(_MARKS + _WORDS * 3), max_size=60).map("".join
 _TAGS = {
     *("html", "body", "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li"),
     *("table", "thead", "tbody", "tr", "th", "td", "hr", "br", "a", "strong", "em"),
-    *("s", "span"),
+    *("s", "span", "div"),
 }
 
 
@@ -171,6 +171,31 @@ def test_open_code_is_known_while_it_streams() -> None:
     stream = Stream()
     stream.feed("words\n\n```python\nx = 1\n``")
     assert stream.open_code() == Code("python", "x = 1")
+
+
+def test_code_in_a_list_gets_a_card_and_the_list_goes_on() -> None:
+    text = "1. one\n\n   ```sh\n   ls\n   ```\n\n   more\n2. two\n   - a\n"
+    text += "\n         x\n3. end"
+    first, code, second, indented, third = blocks(text)
+    assert code == Code("sh", "ls", 1)
+    assert indented == Code("", "x", 2)
+    assert "one" in page(first)
+    assert re.search(r"<div[^>]*>(<p[^>]*>)?more.*</div><ol start=\"2\"", page(second))
+    assert re.search(r"<ol start=\"3\"[^>]*><li[^>]*>(<p[^>]*>)?end", page(third))
+    for block in (first, second, third):
+        for tag in ("ol", "ul", "li", "div"):
+            assert page(block).count(f"<{tag} ") == page(block).count(f"</{tag}>")
+
+
+def test_a_long_list_comes_in_pieces_that_go_on_counting() -> None:
+    text = "\n".join(f"{n}. some words of item {n}" for n in range(1, 401))
+    found = blocks(text)
+    assert len(found) > 2
+    second = page(found[1])
+    start = re.search(r'<ol start="(\d+)"', second)
+    assert start
+    assert f"item {start[1]}<" in second
+    assert f"item {int(start[1]) - 1}<" in page(found[0])
 
 
 def test_pictures_and_foreign_targets_are_written_out() -> None:

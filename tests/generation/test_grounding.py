@@ -151,7 +151,31 @@ def test_boxes_may_be_split_over_deltas():
         TextDelta("answer", "00, 200, 300, 4"),
         TextDelta("answer", "50]]"),
     ]
-    assert find_boxes(deltas, [PHOTO]) == (Box("Here", 0, 200, 200, 600, 450),)
+    assert find_boxes(deltas, [PHOTO]) == (
+        Box("Here", 0, 200, 200, 600, 450, start=7, stop=27),
+    )
+
+
+@pytest.mark.parametrize(
+    ("deltas", "named"),
+    [
+        ([("Dog [[1, 5, 7, 9]].", False)], ["[1, 5, 7, 9]"]),
+        (
+            [("A \uff081\uff0c5\uff0c7\uff0c9\uff09", False)],
+            ["\uff081\uff0c5\uff0c7\uff0c9\uff09"],
+        ),
+        ([("Dog (1, 5), (7, 9)", False)], ["(1, 5), (7, 9)"]),
+        (
+            [("Dog ", False), ("1, 5, 7, 9", True), (" and cat [2, 5, 7, 9]", False)],
+            ["1, 5, 7, 9", "[2, 5, 7, 9]"],
+        ),
+    ],
+)
+def test_a_box_says_which_characters_name_it(deltas, named):
+    said = [TextDelta("answer", text, boxed) for text, boxed in deltas]
+    answer = "".join(text for text, _ in deltas)
+    boxes = find_boxes(said, [PHOTO])
+    assert [answer[box.start : box.stop] for box in boxes] == named
 
 
 @settings(deadline=None)
@@ -166,3 +190,4 @@ def test_no_text_makes_it_raise_and_boxes_stay_inside(text):
         picture = [PHOTO, SMALL][box.item]
         assert 0 <= box.left <= box.right <= picture.width
         assert 0 <= box.top <= box.bottom <= picture.height
+        assert 0 <= box.start < box.stop <= len(text)

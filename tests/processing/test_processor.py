@@ -104,6 +104,7 @@ def test_chosen_pages_keep_their_numbers(demo_processor, tmp_path):
     part = DocumentPart(document(tmp_path), pages=(3, 1))
     prompt = demo_processor.prompt([user(part)])
     assert [item.name[-6:] for item in prompt.items] == ["page 3", "page 1"]
+    assert [item.page for item in prompt.items] == [3, 1]
 
 
 def test_a_document_behind_an_address_keeps_its_name(demo_processor, tmp_path):

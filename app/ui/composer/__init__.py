@@ -1,4 +1,4 @@
-"""Where a person writes: words, attachments, what they cost, thinking, Send and Stop."""
+"""Where a person writes: words, attachments, their cost, thinking, Send and Stop."""
 
 from .drops import DropOverlay, DropTarget, Offered, sources_of
 from .panel import Composer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QWidget
@@ -98,7 +100,7 @@ class CardStrip(QScrollArea):
             if self._row.indexOf(card) != place:
                 self._row.insertWidget(place, card)
         cards = self.cards
-        for one, next_one in zip(cards, cards[1:], strict=False):
+        for one, next_one in pairwise(cards):
             QWidget.setTabOrder(one, next_one)
 
     def _step(self, key: str, step: int) -> None:

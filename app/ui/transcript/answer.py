@@ -95,6 +95,10 @@ class AnswerRow(MessageRow):
         self.settle()
         yield
 
+    def given_up(self) -> Iterator[None]:
+        yield from self._body.given_up()
+        yield from super().given_up()
+
     def reload_pictures(self) -> None:
         for picture in self._pictures:
             picture.reload()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import shiboken6
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
@@ -23,6 +24,7 @@ from .markdown import (
 )
 from .plain import PlainText
 from .prose import Prose as ProsePage
+from .rich_text import INDENT
 from .shared import Shared
 from .stack import Stack
 
@@ -133,6 +135,14 @@ class Body(Stack):
                 end.restyle()
         self.settle()
 
+    def given_up(self) -> Iterator[None]:
+        """Delete the pages, one at each step."""
+        pages, self._pages = self._pages, []
+        self._wanted = []
+        for page in pages:
+            shiboken6.delete(page)
+            yield
+
     def _add(self, closed: tuple[Block, ...]) -> None:
         for block in closed:
             last = self._pages[-1] if self._pages else None
@@ -141,7 +151,7 @@ class Body(Stack):
                 if joined is not None:
                     last.set_block(joined)
                     continue
-            if isinstance(block, Code) and self._open_code is not None:
+            if isinstance(block, Code) and not block.indent and self._open_code:
                 card, self._open_code = self._open_code, None
                 card.set_block(block)
                 self._pages.append(card)
@@ -152,11 +162,11 @@ class Body(Stack):
         page = self._page(block)
         if number < len(self._pages):
             old = self._pages[number]
-            self.put(page, self.stacked.index(old))
+            self.put(page, self.stacked.index(old), indent=_indent(block))
             self.take_out(old)
             self._pages[number] = page
         else:
-            self.put(page, number)
+            self.put(page, number, indent=_indent(block))
             self._pages.append(page)
         self.settle()
 
@@ -192,3 +202,7 @@ class Body(Stack):
             if end is not None:
                 self.take_out(end)
         self._tail = self._open_code = None
+
+
+def _indent(block: Block) -> int:
+    return 0 if isinstance(block, Prose) else INDENT * block.indent

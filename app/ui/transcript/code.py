@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import (
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import (
     QToolButton,
     QWidget,
 )
+from shiboken6 import isValid
 
 from ..icons import icon
 from ..palette import XS, XXS, S
@@ -63,7 +65,7 @@ class CodeCard(Stack):
         row.setContentsMargins(S, 0, XXS, 0)
         row.addWidget(self._language, 1)
         row.addWidget(self._copy)
-        self._page = _CodePage(shared.theme, self)
+        self._page = _CodePage(shared, self)
         self.put(head)
         self.put(self._page)
         self._back = QTimer(self)
@@ -117,9 +119,10 @@ class CodeCard(Stack):
 class _CodePage(QPlainTextEdit):
     """The code itself: as tall as its lines, scrolled sideways only."""
 
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
+    def __init__(self, shared: Shared, parent: QWidget) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self._slices = shared.slices
+        self._theme = theme = shared.theme
         self._code = ""
         self._colors = _Colors(self.document(), theme)
         self._widest: float | None = None
@@ -154,12 +157,24 @@ class _CodePage(QPlainTextEdit):
 
     def color(self, spans: Spans) -> None:
         self._colors.spans = spans
-        self._colors.rehighlight()
+        self._slices.add(self._coloured(spans))
 
     def restyle(self) -> None:
         self._use_font()
         if self._colors.spans:
-            self._colors.rehighlight()
+            self._slices.add(self._coloured(self._colors.spans))
+
+    def _coloured(self, spans: Spans) -> Iterator[None]:
+        """Colour a few lines at each step."""
+        line = 0
+        while isValid(self) and self._colors.spans is spans:
+            for _ in range(20):
+                block = self.document().findBlockByNumber(line)
+                if not block.isValid():
+                    return
+                self._colors.rehighlightBlock(block)
+                line += 1
+            yield
 
     def height_for(self, width: int) -> int:
         measure = QFontMetricsF(self._theme.code_font())

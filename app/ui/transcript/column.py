@@ -77,13 +77,11 @@ class Column(QScrollArea):
                 stays = True
                 self._set_turn(slot, turn)
             slots.append(slot)
-        for gone in kept.values():
-            self._drop(gone)
         anchor = self._anchor() if stays else None
         self.slots.set_all(slots)
+        for gone in kept.values():
+            self._drop(gone)
         if not stays:
-            self._shared.slices.clear()
-            self._looking = False
             self.following.to_end()
         self._arrange(anchor)
         self._build_now()
@@ -314,7 +312,7 @@ class Column(QScrollArea):
     def _drop(self, slot: Slot) -> None:
         if slot.row is not None:
             slot.row.hide()
-            slot.row.deleteLater()
+            self._shared.slices.add(slot.row.given_up())
             slot.row, slot.built = None, False
 
     def _focused(self, slot: Slot) -> bool:

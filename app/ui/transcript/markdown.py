@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 from ...conversation import Box
 from .formulas import STREAMING, add_formulas
+from .unfolding import pieces
 
 # Noncharacters, which no text holds, stand around what names a box.
 BOX_OPEN, BOX_CLOSE, BOX_NUMBER = "\ufdd0", "\ufdd1", "\ufdd2"
@@ -44,6 +45,7 @@ class Code:
 
     language: str
     text: str
+    indent: int = 0  # how many lists it stands in
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Formula:
     latex: str
     displayed: bool
     source: str = field(compare=False)
+    indent: int = 0
 
 
 Block = Prose | Code | Formula
@@ -163,18 +166,24 @@ def _blocks(text: str) -> tuple[Block, ...]:
         # Deeper than the parser goes, it would drop words.
         return (Code("", without_marks(text)),)
     lines = text.split("\n")
-    return tuple(_block(group, lines) for group in _top_level(tokens))
+    return tuple(
+        _block(depth, tuple(piece), lines)
+        for group in _top_level(tokens)
+        for depth, piece in pieces(group, PROSE_LENGTH)
+    )
 
 
-def _block(group: tuple[Token, ...], lines: list[str]) -> Block:
+def _block(depth: int, group: tuple[Token, ...], lines: list[str]) -> Block:
     first = group[0]
     if first.type in ("fence", "code_block"):
         content = without_marks(first.content).removesuffix("\n")
-        return Code(without_marks(first.info).strip(), content)
+        return Code(without_marks(first.info).strip(), content, depth)
     if first.type == "formula_block":
         latex, source = without_marks(first.content), without_marks(first.markup)
-        return Formula(latex, True, source)
-    start, stop = first.map or (0, 0)
+        return Formula(latex, True, source, depth)
+    maps = [token.map for token in group if token.map and token.nesting == 0]
+    maps = maps or [first.map or [0, 0]]
+    start, stop = min(m[0] for m in maps), max(m[1] for m in maps)
     return Prose("\n".join(lines[start:stop]).strip("\n"), group)
 
 

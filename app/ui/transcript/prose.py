@@ -19,7 +19,7 @@ from .markdown import Formula
 from .markdown import Prose as ProseBlock
 from .maths import on_line
 from .paper import Paper
-from .rich_text import Drawn, Look, formulas, html
+from .rich_text import INDENT, Drawn, Look, formulas, html
 from .shared import Shared
 
 _OPENED = ("http", "https", "mailto")
@@ -38,7 +38,7 @@ class Prose(Paper):
         self._pictures: dict[str, QImage] = {}
         self._shown_drawn = False
         self._over = -1
-        self.document().setIndentWidth(24)
+        self.document().setIndentWidth(INDENT)
         self.highlighted.connect(self._hovered)
         self.anchorClicked.connect(self._open)
         shared.formulas.drawn.connect(self._drawn)

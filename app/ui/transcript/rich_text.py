@@ -15,12 +15,15 @@ from markdown_it.token import Token
 
 from ..palette import BODY, CODE, HEADINGS, LINE_HEIGHT, MONOSPACED, Palette
 from .markdown import BOX_CLOSE, BOX_NUMBER, BOX_OPEN, Formula, without_marks
+from .unfolding import WIDE
 
 _BOX = re.compile(f"{BOX_OPEN}(\\d+){BOX_NUMBER}|({BOX_CLOSE})")
 _BARE_LINK = re.compile(
     r"https?://[^\s<>\"'\ufdd0-\ufdd2]*[^\s<>\"'.,:;!?)\]\ufdd0-\ufdd2]"
 )
 _WEB = ("http://", "https://", "mailto:")
+# One list inside another, in pixels.
+INDENT = 24
 _FAMILY = ",".join(f"'{name}'" for name in MONOSPACED)
 
 
@@ -92,6 +95,7 @@ class _Writer:
         self._look, self._draw = look, draw
         self.parts: list[str] = []
         self._in_link = False
+        self._cell_width = ""
         self._closings: list[str] = []
 
     def write(self, token: Token) -> None:
@@ -124,6 +128,8 @@ class _Writer:
             style += f"margin-bottom:{self._look.px(8)}px"
         elif tag in ("ul", "ol"):
             style = f"margin-top:0;margin-bottom:{self._look.px(10)}px"
+        elif tag == "div":
+            style = f"margin-left:{INDENT}px"
         elif tag == "blockquote":
             edge = f"border-left:3px solid {colors.border};padding-left:12px"
             self.parts.append(
@@ -134,14 +140,18 @@ class _Writer:
         elif tag == "table":
             style = f"border-collapse:collapse;border-color:{colors.border};"
             style += f"border-style:solid;margin-bottom:{self._look.px(10)}px"
-            self.parts.append(f'<table border="1" cellpadding="6" style="{style}">')
+            columns = token.meta.get(WIDE)
+            self._cell_width = f' width="{100 // columns}%"' if columns else ""
+            width = ' width="100%"' if columns else ""
+            look = f'border="1" cellpadding="6"{width} style="{style}"'
+            self.parts.append(f"<table {look}>")
             return
         elif tag in ("th", "td"):
             align = str(token.attrs.get("style", "")).removeprefix("text-align:")
             align = align if align in ("left", "center", "right") else "left"
             ground = f"background-color:{colors.raised};" if tag == "th" else ""
             cell = f'align="{align}" style="{ground}border-color:{colors.border}"'
-            self.parts.append(f"<{tag} {cell}>")
+            self.parts.append(f"<{tag} {cell}{self._cell_width}>")
             return
         start = token.attrs.get("start")
         number = f' start="{int(start)}"' if tag == "ol" and start is not None else ""

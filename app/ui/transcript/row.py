@@ -61,6 +61,11 @@ class MessageRow(Stack):
         """Take on the theme, a step at a time."""
         raise NotImplementedError
 
+    def given_up(self) -> Iterator[None]:
+        """Delete the row, its parts first: a long answer has hundreds."""
+        yield
+        self.deleteLater()
+
     def reload_pictures(self) -> None:
         """Ask for pictures again."""
 

@@ -52,14 +52,18 @@ class Stack(QFrame):
         super().__init__(parent)
         self._gap, self._margins = gap, margins
         self._children: list[QWidget] = []
+        self._indents: dict[QWidget, int] = {}
 
     @property
     def stacked(self) -> tuple[QWidget, ...]:
         """The children from the top."""
         return tuple(self._children)
 
-    def put(self, widget: QWidget, index: int | None = None) -> None:
+    def put(
+        self, widget: QWidget, index: int | None = None, *, indent: int = 0
+    ) -> None:
         """Take a child in, at the end or in front of another."""
+        self._indents[widget] = indent
         index = len(self._children) if index is None else index
         self._children.insert(index, widget)
         if isinstance(widget, Growing):
@@ -69,6 +73,7 @@ class Stack(QFrame):
     def take_out(self, widget: QWidget) -> None:
         """Part with a child for good."""
         self._children.remove(widget)
+        del self._indents[widget]
         widget.hide()
         widget.deleteLater()
 
@@ -76,7 +81,9 @@ class Stack(QFrame):
         """Pixels from the first child's top to the last one's bottom, with margins."""
         left, top, right, bottom = self._margins
         inner = max(width - left - right, 1)
-        heights = [height_of(child, inner) for child in self._shown()]
+        indents = self._indents
+        shown = self._shown()
+        heights = [height_of(each, inner - indents[each]) for each in shown]
         return top + sum(heights) + self._gap * max(len(heights) - 1, 0) + bottom
 
     def sizeHint(self) -> QSize:
@@ -99,6 +106,7 @@ class Stack(QFrame):
         left, top, right, _ = self._margins
         width = max(self.width() - left - right, 1)
         for child in self._shown():
-            height = height_of(child, width)
-            child.setGeometry(left, top, width, height)
+            indent = self._indents[child]
+            height = height_of(child, width - indent)
+            child.setGeometry(left + indent, top, width - indent, height)
             top += height + self._gap
