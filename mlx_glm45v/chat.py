@@ -48,7 +48,8 @@ class ChatOptions:
 
     `thinking` switches thinking mode (None: the template's default); `thinking_budget`
     closes it after so many tokens and lets the answer follow. `max_tokens` counts
-    thinking and answer. `sampling` None means the checkpoint's generation_config.
+    thinking and answer; `context_length` lowers what prompt and answer may have
+    together. `sampling` None means the checkpoint's generation_config.
     `tools` are JSON schemas of functions the model may call. `stop` strings end the
     answer. `prefill_step_size` is the most prompt tokens computed at once.
     """
@@ -56,6 +57,7 @@ class ChatOptions:
     thinking: bool | None = None
     thinking_budget: int | None = None
     max_tokens: int = 16_384
+    context_length: int | None = None
     sampling: SamplingOptions | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     stop: tuple[str, ...] = ()
@@ -64,6 +66,10 @@ class ChatOptions:
     def __post_init__(self) -> None:
         # A value out of range is told here, not after files were read.
         self.generation(frozenset())
+        if self.context_length is not None and self.context_length < 1:
+            raise ValueError(
+                f"context_length must be at least 1, not {self.context_length}"
+            )
 
     def generation(self, eos_token_ids: frozenset[int]) -> GenerationOptions:
         """The part that the engine takes.
@@ -128,7 +134,7 @@ def _read_prompt(
         tools=options.tools,
         thinking=options.thinking,
         continue_final_message=continue_final_message,
-        context_length=model.config.context_length,
+        context_length=_context_length(model, options),
         should_stop=should_stop,
     )
     while True:
@@ -151,6 +157,8 @@ def _answer(
 ) -> Iterator[Event]:
     """The events of an answer to `prompt`, whose reading began at `started`."""
     media_seconds = time.perf_counter() - started
+    room = _context_length(model, options) - len(prompt)
+    options = replace(options, max_tokens=min(options.max_tokens, room))
     defaults = processor.generation_config
     events = stream_prompt(
         model,
@@ -164,6 +172,13 @@ def _answer(
     )
     for event in events:
         yield _with_media_seconds(event, media_seconds)
+
+
+def _context_length(
+    model: Glm4vMoeForConditionalGeneration, options: ChatOptions
+) -> int:
+    longest = model.config.context_length
+    return min(options.context_length or longest, longest)
 
 
 def _with_media_seconds(event: Event, seconds: float) -> Event:
@@ -192,9 +207,10 @@ def _end_ids(
 class ChatSession:
     """A conversation of several turns over one model.
 
-    `messages` is the conversation so far. A turn joins it when its reply has ended, a
-    stopped one too as far as it came; after an error the conversation is as before, so
-    that the question can be asked again.
+    It begins with `system` and goes on from `history`; `messages` is the conversation
+    so far. A turn joins it when its reply has ended, a stopped one too as far as it
+    came; after an error the conversation is as before, so that the question can be
+    asked again.
     """
 
     def __init__(
@@ -203,11 +219,13 @@ class ChatSession:
         processor: Processor,
         *,
         system: str | None = None,
+        history: Sequence[Message] = (),
         options: ChatOptions = ChatOptions(),
     ) -> None:
         self._model = model
         self._processor = processor
         self._messages = [Message("system", system)] if system else []
+        self._messages += history
         self._stop = threading.Event()
         self._answer_now = threading.Event()
         self._reply: Reply | None = None
@@ -270,6 +288,21 @@ class ChatSession:
         self, message: Message, *, thinking: bool | None = None
     ) -> Iterator[Event]:
         """Sends one message with its parts in the order given, and yields events."""
+        return self._begin(message, thinking)
+
+    def continue_reply(self, *, thinking: bool | None = None) -> Iterator[Event]:
+        """Goes on with the last reply, which was cut, and yields what is new.
+
+        `reply` and `messages` then hold the whole of it: words, thinking and boxes.
+
+        Raises:
+            ValueError: the last message is not the model's.
+        """
+        if not self._messages or self._messages[-1].role != "assistant":
+            raise ValueError("there is no reply to go on with: ask something first")
+        return self._begin(None, thinking)
+
+    def _begin(self, message: Message | None, thinking: bool | None) -> Iterator[Event]:
         options = self.options
         if thinking is not None:
             options = replace(options, thinking=thinking)
@@ -278,17 +311,20 @@ class ChatSession:
         self._reply = None
         return self._turn(message, options)
 
-    def _turn(self, message: Message, options: ChatOptions) -> Iterator[Event]:
+    def _turn(self, message: Message | None, options: ChatOptions) -> Iterator[Event]:
+        """Answers `message`; without one the last reply grows."""
         started = time.perf_counter()
-        said = ReplyBuilder()
+        before = self._messages[:-1] if message is None else [*self._messages, message]
+        begun = self._messages[-1] if message is None else None
+        said = ReplyBuilder(begun)
         prompt: Prompt | None = None
         try:
             prompt = yield from _read_prompt(
                 self._model,
                 self._processor,
-                [*self._messages, message],
+                before if begun is None else [*before, begun],
                 options,
-                False,
+                begun is not None,
                 self._stop.is_set,
             )
             for event in _answer(
@@ -314,7 +350,7 @@ class ChatSession:
             if reply is not None:
                 self._reply = reply
                 if said.anything:
-                    self._messages += [message, reply.message()]
+                    self._messages = [*before, reply.message()]
 
     def stop(self) -> None:
         """Ends the answer under way after the piece of work at hand (any thread)."""

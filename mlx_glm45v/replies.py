@@ -27,7 +27,8 @@ class Reply:
     """One whole answer.
 
     `boxes` are the grounding boxes that the answer names, in pixels of the picture that
-    `Box.item` counts in `media`, the pictures and videos of the prompt in order.
+    `Box.item` counts in `media`, the pictures and videos of the prompt in order; each
+    says in which part of which message it stands.
     """
 
     answer: str
@@ -49,21 +50,23 @@ class Reply:
 
 
 class ReplyBuilder:
-    """What one turn's events have said so far."""
+    """What one turn's events have said so far, `begun` being what stood there before.
 
-    def __init__(self) -> None:
-        self._thinking: list[str] = []
-        self._answer: list[TextDelta] = []
+    `anything` tells whether an event brought a word or a tool call.
+    """
+
+    def __init__(self, begun: Message | None = None) -> None:
+        thinking, answer = (begun.thinking, begun.text) if begun else (None, "")
+        self._thinking: list[str] = [thinking] if thinking else []
+        self._answer: list[TextDelta] = [TextDelta("answer", answer)] if answer else []
+        self._made_calls = begun.tool_calls if begun else ()
         self._calls: list[str] = []
         self._finished: Finished | None = None
-
-    @property
-    def anything(self) -> bool:
-        """Whether a word was said or a tool called."""
-        return bool(self._calls or self._thinking or self._answer)
+        self.anything = False
 
     def add(self, event: Event) -> None:
         """Takes in one event."""
+        self.anything = self.anything or isinstance(event, TextDelta)
         match event:
             case TextDelta("tool", text):
                 self._calls.append(text)
@@ -85,7 +88,10 @@ class ReplyBuilder:
             answer="".join(delta.text for delta in self._answer),
             thinking="".join(self._thinking) or None,
             boxes=find_boxes(self._answer, media),
-            tool_calls=tuple(parse_tool_call(call, tools) for call in self._calls),
+            tool_calls=(
+                *self._made_calls,
+                *(parse_tool_call(call, tools) for call in self._calls),
+            ),
             reason=self._finished.reason,
             usage=self._finished.usage,
             media=media,

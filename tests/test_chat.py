@@ -230,7 +230,7 @@ def test_without_a_reply_there_is_nothing_to_go_on_with(session):
     assert session.messages == ()
 
 
-def test_a_stop_before_a_word_leaves_a_cut_reply_as_it_was(demo, picture):
+def test_a_stop_before_a_word_leaves_a_cut_reply_as_it_was(demo):
     history = [Message("user", "Hi"), Message("assistant", "The pic")]
     session = ChatSession(*demo, history=history, options=SHORT)
     events = session.continue_reply()
@@ -241,7 +241,7 @@ def test_a_stop_before_a_word_leaves_a_cut_reply_as_it_was(demo, picture):
     assert session.messages == tuple(history)
 
 
-def test_media_tell_their_message_and_part(demo, session, picture, demo_media):
+def test_media_tell_their_message_and_part(session, picture):
     session.ask("Describe the picture.", images=[picture], thinking=False)
     parts = [
         TextPart("First"),

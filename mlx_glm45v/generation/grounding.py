@@ -61,7 +61,8 @@ class Box:
     """A rectangle in pixels of `Prompt.items[item]`.
 
     0 <= left <= right <= width and 0 <= top <= bottom <= height. `label` is what the
-    answer calls it, perhaps nothing.
+    answer calls it, perhaps nothing. The answer's characters `start` to `stop`, its
+    markers not counted, are the coordinates.
     """
 
     label: str
@@ -70,6 +71,8 @@ class Box:
     top: int
     right: int
     bottom: int
+    start: int = 0
+    stop: int = 0
 
 
 def find_boxes(
@@ -84,7 +87,7 @@ def find_boxes(
     """
     if not items:
         return ()
-    text, boxed = _answer_text(answer)
+    text, boxed, places = _answer_text(answer)
     mentions, code = Mentions(text, items), _Code(text)
     boxes: list[Box] = []
     end_of_last = 0
@@ -111,26 +114,36 @@ def find_boxes(
         if is_box:
             item = mentions.item_at(start)
             label = _json_label(text, start, found.end()) or _phrase(before)
-            boxes.append(_in_pixels(label, item, items[item], (x1, y1, x2, y2)))
+            where = places[start], places[found.end()]
+            boxes.append(_in_pixels(label, item, items[item], (x1, y1, x2, y2), where))
             end_of_last, last_is_nested = found.end(), is_nested
     return tuple(boxes)
 
 
-def _answer_text(answer: str | Iterable[TextDelta]) -> tuple[str, list[bool]]:
-    """The answer without markers, and for each character whether it was boxed."""
+def _answer_text(
+    answer: str | Iterable[TextDelta],
+) -> tuple[str, list[bool], list[int]]:
+    """The answer to search in; for each character whether it was boxed, and its place.
+
+    Places are in the answer without markers, and one more than there are characters:
+    a bare list in a box is searched with brackets that nobody wrote.
+    """
     if isinstance(answer, str):
         splitter = Splitter(Markers())
         answer = [*splitter.feed(answer), *splitter.finish()]
-    text, boxed = "", []
+    text, boxed, places, end = "", [], [], 0
     for delta in answer:
         if delta.channel != "answer":
             continue
         part = delta.text.translate(_NARROW)
+        start, end = end, end + len(part)
+        at = list(range(start, end))
         if delta.boxed and _BARE_LIST.fullmatch(part):
-            part = f"[{part}]"
+            part, at = f"[{part}]", [start, *at, end]
         text += part
         boxed += [delta.boxed] * len(part)
-    return text, boxed
+        places += at
+    return text, boxed, [*places, end]
 
 
 def _is_pair(found: re.Match[str]) -> bool:
@@ -177,7 +190,11 @@ class _Code:
 
 
 def _in_pixels(
-    label: str, item: int, picture: MediaItem, numbers: tuple[float, ...]
+    label: str,
+    item: int,
+    picture: MediaItem,
+    numbers: tuple[float, ...],
+    where: tuple[int, int],
 ) -> Box:
     x1, y1, x2, y2 = (min(max(number / _SCALE, 0.0), 1.0) for number in numbers)
     return Box(
@@ -187,6 +204,8 @@ def _in_pixels(
         top=round(min(y1, y2) * picture.height),
         right=round(max(x1, x2) * picture.width),
         bottom=round(max(y1, y2) * picture.height),
+        start=where[0],
+        stop=where[1],
     )
 
 

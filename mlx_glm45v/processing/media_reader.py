@@ -71,11 +71,26 @@ class MediaReader:
                 case DocumentPart():
                     yield from self._pages(part, should_stop)
 
+    def read_messages(
+        self, messages: Sequence[Message], *, should_stop: ShouldStop | None = None
+    ) -> Iterator[Medium]:
+        """The same for all parts of `messages`; each item says where it stands."""
+        for number, message in enumerate(messages):
+            for index, part in enumerate(message.parts):
+                for medium in self.read([part], should_stop=should_stop):
+                    item = replace(medium.item, message=number, part=index)
+                    yield replace(medium, item=item)
+
     def _still(
-        self, image: Image, kind: MediaKind, name: str, max_pixels: int | None
+        self,
+        image: Image,
+        kind: MediaKind,
+        name: str,
+        max_pixels: int | None,
+        page: int | None = None,
     ) -> Medium:
         patches = self._images(image, max_pixels=max_pixels, name=name)
-        return Medium(MediaItem(kind, name, *image.size), (patches,))
+        return Medium(MediaItem(kind, name, *image.size, page=page), (patches,))
 
     def _video(self, part: VideoPart, should_stop: ShouldStop | None) -> Medium:
         video = self._videos(
@@ -102,7 +117,7 @@ class MediaReader:
         for index, image in enumerate(pages):
             page = part.pages[index] if part.pages else index + 1
             name = f"{name_of(part)}, page {page}"
-            yield self._still(image, "page", name, part.max_pixels)
+            yield self._still(image, "page", name, part.max_pixels, page)
 
 
 def name_of(part: Part) -> str:

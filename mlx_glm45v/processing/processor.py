@@ -150,7 +150,7 @@ class Processor:
         media: list[Medium] = []
         length = len(template_ids)
         _check_length(length, context_length, read=0, given=len(places))
-        for medium in reader.read(media_parts(messages), should_stop=should_stop):
+        for medium in reader.read_messages(messages, should_stop=should_stop):
             media.append(medium)
             length += self._tokens_of(medium) - 1
             _check_length(length, context_length, read=len(media), given=len(places))

@@ -19,13 +19,17 @@ class MediaItem:
     """One picture, video or document page that a person gave.
 
     `width` and `height` are its own pixels, upright, before any resizing: grounding
-    boxes are reported in them.
+    boxes are reported in them. It stands in part `part` of message `message` of the
+    conversation; `page` is its number in a document, counted from 1.
     """
 
     kind: MediaKind
     name: str
     width: int
     height: int
+    message: int = 0
+    part: int = 0
+    page: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
