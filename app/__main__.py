@@ -1,21 +1,30 @@
-"""What the app's own processes are: a worker where `--worker KIND` is asked for.
+"""Starts the app, or one of its child processes.
 
-Looked for before Qt is imported: in a bundled app, `sys.executable -m ...` starts this
-module again whatever stands behind it.
+A bundled app is its own `python`: children are started as this module once more, so
+their words are looked for before anything of Qt is imported.
 """
+
+from __future__ import annotations
 
 import sys
 
 
-def main(arguments: list[str]) -> int:
-    """Serve as the worker that is named."""
-    if "--worker" in arguments[:-1]:
+def main() -> int:
+    """The exit status of whatever the arguments ask for."""
+    arguments = sys.argv[1:]
+    if "--engine" in arguments:
+        from .engine.process import main as serve
+
+        return serve()
+    if "--worker" in arguments:
         from .workers.process import run
 
-        return run(arguments[arguments.index("--worker") + 1])
-    print("the app's window is not built yet; use --worker KIND", file=sys.stderr)
-    return 2
+        after = arguments.index("--worker") + 1
+        return run(arguments[after] if after < len(arguments) else "")
+    from .application import main as show
+
+    return show()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -64,7 +64,8 @@ class EngineState:
 
     `model` is its name, None when nothing is loaded. `done` of `total` bytes are
     loaded. `memory` is what the model takes in bytes. `problem` is why it failed, in
-    plain words; `restartable` tells that starting the model again may help.
+    plain words; `restartable` tells that starting the model again may help, `forceable`
+    that it was refused for its size and may be loaded all the same.
     """
 
     phase: EnginePhase = "off"
@@ -77,3 +78,4 @@ class EngineState:
     machine_memory: int = 0
     problem: str | None = None
     restartable: bool = False
+    forceable: bool = False

@@ -1,1 +1,1 @@
-"""Child processes that speak JSON lines: Qt's side (`link`) and theirs (`child`)."""
+"""Child processes that speak JSON lines: `link` is the window's end, `child` theirs."""
