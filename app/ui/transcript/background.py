@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, Signal
+
+_SWITCH = 0.0005  # seconds
 
 Work = Callable[[], object]
 Then = Callable[[object], None]
@@ -20,6 +23,9 @@ class Background(QObject):
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._open = True
+        # Both threads share Python's lock. At the usual 5 ms, each call into Qt could
+        # cost the GUI thread that long while the other one draws formulas.
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH))
         # Queued, since it is emitted in the other thread.
         self._done.connect(self._deliver)
         app = QCoreApplication.instance()

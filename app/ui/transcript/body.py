@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import shiboken6
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from ...conversation import Box
@@ -46,6 +45,10 @@ class Body(Stack):
         self._open_code: CodeCard | None = None
         self._text, self._boxes = "", ()
         self._whole = True
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(0)
+        self._settling.timeout.connect(self.settle)
 
     @property
     def text(self) -> str:
@@ -140,8 +143,12 @@ class Body(Stack):
         pages, self._pages = self._pages, []
         self._wanted = []
         for page in pages:
-            shiboken6.delete(page)
+            self.take_out(page)
             yield
+
+    def child_grew(self) -> None:
+        """Formulas of many pages are drawn at once: place all pages once."""
+        self._settling.start()
 
     def _add(self, closed: tuple[Block, ...]) -> None:
         for block in closed:
@@ -168,7 +175,9 @@ class Body(Stack):
         else:
             self.put(page, number, indent=_indent(block))
             self._pages.append(page)
-        self.settle()
+        # Laid out now, so that placing all of them is quick.
+        indent, width = _indent(block), self.width() - _indent(block)
+        page.setGeometry(indent, self.height(), width, page.height_for(width))
 
     def _page(self, block: Block) -> _Page:
         if isinstance(block, Code):

@@ -195,7 +195,7 @@ class Column(QScrollArea):
         left = (whole - width) // 2
         bottom = self.slots.arrange(width, self._shared.theme.scale)
         for slot in self.slots.all:
-            if slot.row is not None:
+            if slot.row is not None and slot.built:
                 slot.row.setGeometry(left, slot.top, width, slot.height)
         if self.foot is not None and not self.foot.isHidden():
             height = self.foot.sizeHint().height()
@@ -260,8 +260,11 @@ class Column(QScrollArea):
             kind = QuestionRow if slot.turn.role == "user" else AnswerRow
             slot.row = kind(slot.turn, self._shared, self.ground)
             slot.row.grew.connect(self._grown(slot))
-            # Laid out at the width that it will have.
-            slot.row.resize(self._column_width(), slot.row.height())
+            # Out of sight until it is whole, but shown, so that each step pays for
+            # its own part; at the width that it will have.
+            slot.row.setGeometry(-20_000, 0, self._column_width(), slot.height)
+            slot.row.show()
+            slot.row.place()
         row, turn = slot.row, None
         while turn is not row.turn:
             turn = row.turn
@@ -272,7 +275,6 @@ class Column(QScrollArea):
                 if row.turn is not turn:
                     break
         slot.built, slot.stale = True, True
-        row.show()
         self.row_changed.emit()
 
     def _finish(self, slot: Slot) -> None:

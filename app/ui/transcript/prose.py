@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import (
     QCursor,
@@ -14,6 +16,7 @@ from PySide6.QtGui import (
     QTextDocument,
 )
 from PySide6.QtWidgets import QTextEdit, QToolTip, QWidget
+from shiboken6 import isValid
 
 from .markdown import Formula
 from .markdown import Prose as ProseBlock
@@ -64,9 +67,10 @@ class Prose(Paper):
         self._pictures = {}
         look = Look(theme.palette, theme.scale)
         self.document().setDefaultFont(theme.font())
-        self.setHtml(html(self._block.tokens, look, self._draw))
+        text = html(self._block.tokens, look, self._draw)
+        self.setHtml(text)
         self._trim()
-        linked = "<a " in self.toHtml() if "://" in self._block.source else False
+        linked = '<a href="http' in text or '<a href="mailto' in text
         flags = Qt.TextInteractionFlag.TextSelectableByMouse
         flags |= Qt.TextInteractionFlag.LinksAccessibleByMouse
         if linked:
@@ -143,7 +147,13 @@ class Prose(Paper):
             return
         # Once, when the last one is there.
         if all(self._shared.formulas.known(one) for one in self._formulas):
+            self._shown_drawn = True
+            self._shared.slices.add(self._redraw())
+
+    def _redraw(self) -> Iterator[None]:
+        if isValid(self):
             self.restyle()
+        yield
 
     def _hovered(self, target: QUrl) -> None:
         address = target.toString()

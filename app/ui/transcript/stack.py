@@ -6,6 +6,7 @@ text jump. A `Stack` computes heights at once and says `grew` when they change.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from PySide6.QtCore import QSize, Signal, SignalInstance
@@ -28,13 +29,13 @@ class Growing(Protocol):
     grew: SignalInstance
 
 
-def height_of(widget: QWidget, width: int) -> int:
-    """The height that a widget needs at a width."""
+def measure_of(widget: QWidget) -> Callable[[int], int]:
+    """What gives the height that a widget needs at a width."""
     if isinstance(widget, Tall):
-        return widget.height_for(width)
+        return widget.height_for
     if widget.hasHeightForWidth():
-        return widget.heightForWidth(width)
-    return widget.sizeHint().height()
+        return widget.heightForWidth
+    return lambda width: widget.sizeHint().height()  # noqa: ARG005
 
 
 class Stack(QFrame):
@@ -53,6 +54,7 @@ class Stack(QFrame):
         self._gap, self._margins = gap, margins
         self._children: list[QWidget] = []
         self._indents: dict[QWidget, int] = {}
+        self._measures: dict[QWidget, Callable[[int], int]] = {}
 
     @property
     def stacked(self) -> tuple[QWidget, ...]:
@@ -64,16 +66,17 @@ class Stack(QFrame):
     ) -> None:
         """Take a child in, at the end or in front of another."""
         self._indents[widget] = indent
+        self._measures[widget] = measure_of(widget)
         index = len(self._children) if index is None else index
         self._children.insert(index, widget)
         if isinstance(widget, Growing):
-            widget.grew.connect(self.settle)
+            widget.grew.connect(self.child_grew)
         widget.show()
 
     def take_out(self, widget: QWidget) -> None:
         """Part with a child for good."""
         self._children.remove(widget)
-        del self._indents[widget]
+        del self._indents[widget], self._measures[widget]
         widget.hide()
         widget.deleteLater()
 
@@ -83,30 +86,35 @@ class Stack(QFrame):
         inner = max(width - left - right, 1)
         indents = self._indents
         shown = self._shown()
-        heights = [height_of(each, inner - indents[each]) for each in shown]
+        heights = [self._measures[each](inner - indents[each]) for each in shown]
         return top + sum(heights) + self._gap * max(len(heights) - 1, 0) + bottom
 
     def sizeHint(self) -> QSize:
         width = max(self.width(), 1)
         return QSize(width, self.height_for(width))
 
+    def child_grew(self) -> None:
+        """A child has another height."""
+        self.settle()
+
     def settle(self) -> None:
         """Place the children anew and say that the height may be another."""
-        self._place()
+        self.place()
         self.grew.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place()
+        self.place()
 
     def _shown(self) -> list[QWidget]:
         return [child for child in self._children if not child.isHidden()]
 
-    def _place(self) -> None:
+    def place(self) -> None:
+        """Put every child where it belongs at the width that there is."""
         left, top, right, _ = self._margins
         width = max(self.width() - left - right, 1)
         for child in self._shown():
             indent = self._indents[child]
-            height = height_of(child, width - indent)
+            height = self._measures[child](width - indent)
             child.setGeometry(left + indent, top, width - indent, height)
             top += height + self._gap

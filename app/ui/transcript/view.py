@@ -147,6 +147,10 @@ class TranscriptView(QWidget):
         for row in self._column.rows:
             row.reload_pictures()
 
+    def to_end(self) -> None:
+        """Go to the end and follow it, as after a message was sent."""
+        self._column.following.to_end()
+
     def scroll_to(self, turn_id: int) -> None:
         """Bring a message to the top of the view and outline it for a moment."""
         slot = self._column.slots.by_id(turn_id)
