@@ -7,12 +7,11 @@ Knows argparse and which wishes contradict each other. Imports nothing heavy, so
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from .recipe_words import recipe_of, words_of
+from .recipe_words import recipe_of
 from .recipes import BITS, RECIPES, Mode, Recipe
 
 _DTYPES = ("float16", "bfloat16", "float32")
@@ -48,19 +47,6 @@ class Wishes:
     verify: bool
     fetch_by_shard: bool
     overwrite: bool
-
-    def command(self, source: str, target: str) -> str:
-        """The command that makes the same folder of a source and a target called so.
-
-        However it was asked for, the same recipe is the same words.
-        """
-        words = ["python", "convert.py", "--hf-path", source, "--mlx-path", target]
-        words += words_of(self.recipe) if self.recipe else []
-        words += ["--search"] if self.search else []
-        words += ["--dequantize"] if self.dequantize else []
-        words += ["--dtype", self.dtype] if self.dtype else []
-        words += ["--revision", self.revision] if self.revision else []
-        return shlex.join(words)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, ConversionError
-from .journal import sync_file
+from .disk import sync_file
 
 CONFIG_NAME = "config.json"
 CARD_NAME = "README.md"

@@ -12,6 +12,8 @@ from collections import Counter
 from ..model.weights import keeps_float32, module_of
 from .kinds import kind_of
 from .plan import Parameter, Plan
+from .recipe_words import words_of
+from .recipes import Recipe
 from .shapes import size_of
 
 _REPO_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
@@ -66,15 +68,29 @@ def model_card(plan: Plan, *, source: str, command: str, version: str) -> str:
 
 
 def command_line(
-    source: str, target: str, plan: Plan, *, dequantize: bool, dtype: str | None
+    source: str,
+    target: str,
+    *,
+    recipe: Recipe | None,
+    search: bool = False,
+    dequantize: bool = False,
+    dtype: str | None = None,
+    revision: str | None = None,
 ) -> str:
-    """The command that makes this folder again."""
+    """The command that makes the same folder of a source and a target called so.
+
+    However it was asked for, the same recipe is the same words. A recipe for which the
+    command line has none is shown as the value that a script gives.
+    """
+    how = [] if recipe is None else words_of(recipe)
+    if recipe is not None and how is None:
+        return f"mlx_glm45v.convert({source!r}, {target!r}, recipe={recipe!r})"
     words = ["python", "convert.py", "--hf-path", source, "--mlx-path", target]
-    if plan.recipe is not None:
-        words += ["--recipe", plan.recipe.name]
-    words += ["--search"] if plan.search else []
+    words += how or []
+    words += ["--search"] if search else []
     words += ["--dequantize"] if dequantize else []
     words += ["--dtype", dtype] if dtype is not None else []
+    words += ["--revision", revision] if revision is not None else []
     return shlex.join(words)
 
 

@@ -8,7 +8,6 @@ there is one. Reads every byte once. Does not know what the numbers should be: t
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from .beside import (
     copied_files,
     read_checksums,
 )
+from .disk import crc_of
 from .plan import Plan
 from .shapes import parameter_shapes
 from .sources import find_sources
@@ -34,7 +34,6 @@ from .sources import find_sources
 # Told how many bytes were just read, and of what; may raise `Cancelled`.
 Advance = Callable[[int, str], None]
 
-_BLOCK_BYTES = 16_000_000
 _AGAIN = "convert again with --overwrite"
 
 
@@ -96,7 +95,7 @@ def check_checksums(checkpoint: Checkpoint, *, advance: Advance) -> Iterator[str
         yield str(error)
         return
     yield from _check_small_files(folder, checksums)
-    for name in checksums.arrays.keys() - checkpoint.tensors.keys():
+    for name in sorted(checksums.arrays.keys() - checkpoint.tensors.keys()):
         yield f"{folder}: {name} is in {CHECKSUMS_NAME}, but in no file; {_AGAIN}"
     by_place = sorted(
         checkpoint.tensors.items(), key=lambda item: (item[1].file, item[1].start)
@@ -153,7 +152,7 @@ def _check_small_files(folder: Path, checksums: Checksums) -> Iterator[str]:
 def _check_array(
     name: str, info: TensorInfo, wanted: tuple[int, ...], advance: Advance
 ) -> Iterator[str]:
-    """Each piece against its own checksum; experts are counted from 0."""
+    """Each piece against its own checksum; pieces are counted from 0."""
     nbytes = info.nbytes // len(wanted) if wanted else 0
     if not wanted or nbytes * len(wanted) != info.nbytes:
         yield (
@@ -163,19 +162,15 @@ def _check_array(
         return
     with info.file.open("rb") as stream:
         for index, checksum in enumerate(wanted):
-            found = 0
-            position = info.start + index * nbytes
-            stop = position + nbytes
-            while position < stop:
-                count = min(_BLOCK_BYTES, stop - position)
-                data = os.pread(stream.fileno(), count, position)
-                if not data:
-                    break
-                found = zlib.crc32(data, found)
-                position += len(data)
-                advance(len(data), info.file.name)
+            found = crc_of(
+                stream.fileno(),
+                info.start + index * nbytes,
+                nbytes,
+                advance=lambda count: advance(count, info.file.name),
+            )
             if found != checksum:
-                which = f", expert {index}," if len(wanted) > 1 else ""
+                part = "expert" if len(info.shape) == 3 else "part"
+                which = f", {part} {index}," if len(wanted) > 1 else ""
                 yield (
                     f"{info.file}: {name}{which} is not what was written (CRC-32 "
                     f"{found:08x}, not {checksum:08x}); {_AGAIN}"

@@ -139,8 +139,6 @@ def _convert(
 ) -> None:
     from .pipeline import convert
 
-    path = Path(source).expanduser()
-    name = path.resolve().name if path.is_dir() else source
     target = Path(wishes.target).expanduser()
     began = time.monotonic()
     if wishes.fetch_by_shard:
@@ -158,7 +156,6 @@ def _convert(
             announce=lambda needs: terminal.note(str(needs)),
             progress=terminal.progress,
             should_stop=should_stop,
-            command=wishes.command(name, target.name),
         )
     else:
         summary = convert(
@@ -172,7 +169,6 @@ def _convert(
             revision=wishes.revision,
             progress=terminal.progress,
             should_stop=should_stop,
-            command=wishes.command(name, target.name),
         )
     terminal.summary(summary, time.monotonic() - began)
 

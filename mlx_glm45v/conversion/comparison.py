@@ -123,7 +123,7 @@ class Comparison:
             for parameter in self._plan.parameters:
                 spans = zip(parameter.spans, self._written[parameter.key], strict=True)
                 for expert, (read, written) in enumerate(spans):
-                    stacked = expert if len(parameter.spans) > 1 else None
+                    stacked = expert if len(parameter.shape) == 3 else None
                     self._compare(parameter, stacked, read, written, source, output)
                     advance(read.nbytes + written.nbytes, _label(parameter.key))
 
@@ -180,14 +180,16 @@ class Comparison:
         A kernel's row in the source may be many rows of the output.
         """
         ratio = read.columns // written.columns
-        for start, rows in source.blocks(read, numbers=self._numbers):
+        for start, block in source.blocks(read, numbers=self._numbers):
+            rows = block.astype(mx.float32)
             count = rows.shape[0] * ratio
             part = replace(
                 written, rows=count, source_row=written.source_row + start * ratio
             )
             for first, found in output.blocks(part, numbers=self._numbers):
                 rows_of_part = rows.reshape(count, written.columns)
-                yield rows_of_part[first : first + found.shape[0]], found
+                wanted = rows_of_part[first : first + found.shape[0]]
+                yield wanted, found.astype(mx.float32)
 
 
 def allowed_error(

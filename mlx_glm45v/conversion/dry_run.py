@@ -22,6 +22,7 @@ from ..memory.report import gigabytes, table, verdict_line, verdict_table
 from ..progress import ShouldStop
 from ..shards import INDEX_NAME, listed
 from .beside import CARD_NAME, CHECKSUMS_NAME, CONFIG_NAME, copied_files
+from .disk import existing_parent
 from .lookup import Seen, look_at
 from .pipeline import plan_conversion
 from .plan import DTYPES, Plan
@@ -30,7 +31,6 @@ from .recipe_table import footprint_of
 from .recipes import Recipe
 from .sizes import measure
 from .target import check_target, replaced_bytes
-from .writer import existing_parent
 
 # Beside Python and its libraries, whatever the model's size; a test holds it.
 _PEAK_BYTES = 1_000_000_000

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import CheckpointError
 from ..model.weights import keeps_float32
 from .plan import DTYPES, Parameter, Plan
-from .quantise import quantise_rows
+from .quantise import all_finite, quantise_rows
 from .reader import Reader
 from .stored import Packed, Plain, Span
 
@@ -63,7 +63,7 @@ def _is_copy(plan: Plan, parameter: Parameter, span: Span) -> bool:
 
 def _cast(rows: mx.array, dtype: mx.Dtype, span: Span) -> mx.array:
     cast = rows.astype(dtype)
-    if not mx.isfinite(cast).all().item():
+    if not all_finite(cast):
         wrong = mx.sum(~mx.isfinite(cast)).item()
         raise _unfit(span, f"{wrong} numbers are not finite as {dtype}")
     return cast

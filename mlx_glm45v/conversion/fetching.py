@@ -21,13 +21,13 @@ from ..progress import ProgressCallback, ShouldStop
 from ..safetensors_header import LENGTH_BYTES, Header, parse_header, table_length
 from .arriving import AT_A_TIME, ArrivingFiles, noted_commit
 from .card import command_line
+from .disk import existing_parent
 from .journal import JOURNAL_NAME
 from .pieces import most_files_at_once
 from .pipeline import ConversionSummary, check_config, convert_plan, plan_conversion
 from .plan import Plan
 from .recipes import Recipe
 from .target import SOURCE_FOLDER, check_target
-from .writer import existing_parent
 
 # A run takes hours; a line that is gone for minutes should not end it.
 PATIENT_WAITS = (*RETRY_WAITS, 30.0, 60.0, 60.0, 60.0, 60.0)
@@ -74,7 +74,6 @@ def convert_by_shard(
     announce: Callable[[FetchNeeds], object] | None = None,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
-    command: str | None = None,
     cache_dir: Path | None = None,
     retry_waits: Sequence[float] = PATIENT_WAITS,
 ) -> ConversionSummary:
@@ -99,12 +98,13 @@ def convert_by_shard(
         )
     check_target(target, source=None, overwrite=overwrite)
     folder = target / SOURCE_FOLDER
+    begun_with = None
     if revision is None and (target / JOURNAL_NAME).exists():
-        revision = noted_commit(folder, repo_id)
+        begun_with = noted_commit(folder, repo_id)
     arrivals, checkpoint = _read_headers(
         repo_id,
         folder,
-        revision=revision,
+        revision=revision or begun_with,
         cache_dir=cache_dir,
         should_stop=should_stop,
         retry_waits=retry_waits,
@@ -124,9 +124,14 @@ def convert_by_shard(
             plan,
             target,
             source_name=repo_id,
-            command=command
-            or command_line(
-                repo_id, target.name, plan, dequantize=dequantize, dtype=dtype
+            command=command_line(
+                repo_id,
+                target.name,
+                recipe=plan.recipe,
+                search=search,
+                dequantize=dequantize,
+                dtype=dtype,
+                revision=revision,
             ),
             overwrite=overwrite,
             identity={file.name: weights[file.name].digest for file in sizes},

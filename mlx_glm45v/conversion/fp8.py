@@ -30,6 +30,11 @@ def _value(code: int) -> float:
 E4M3 = np.array([_value(code) for code in range(256)], np.float32)
 
 
+def has_nan(codes: NDArray[np.uint8]) -> bool:
+    """Whether any code stands for no number: the largest one of either sign."""
+    return bool(codes.view(np.int8).max() == _NAN or codes.max() == _NAN | 0x80)
+
+
 def is_nan(codes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which codes stand for no number."""
     return (codes & _MAGNITUDE) == _NAN

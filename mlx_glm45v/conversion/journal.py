@@ -12,12 +12,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import ConversionError
+from .disk import explained, sync_file, sync_folder
 
 JOURNAL_NAME = "conversion.journal"  # an ending that `shards` knows as unfinished
 
@@ -57,14 +57,31 @@ class Journal:
         return self.unsure[piece] if piece in self.unsure else self.sure[piece]
 
     @classmethod
-    def create(cls, path: Path, begun_as: Mapping[str, Any]) -> Self:
-        """Write a new journal; it is there with its first line or not at all."""
+    def create(
+        cls, path: Path, begun_as: Mapping[str, Any], *, replacing: Self | None = None
+    ) -> Self:
+        """Write a new journal; it is there with its first line or not at all.
+
+        `replacing` is the open journal of an earlier conversion that it takes the place
+        of. Raises `ConversionError` when another process was first.
+        """
         temporary = path.with_name(f".{path.name}.part")
-        descriptor = _open_locked(temporary, os.O_CREAT | os.O_TRUNC)
-        _append(descriptor, begun_as)
-        sync_file(descriptor)
-        temporary.rename(path)
-        sync_folder(path.parent)
+        descriptor = _open_locked(temporary, os.O_CREAT)
+        try:
+            # Only who holds the lock on the temporary file may give it the journal's
+            # name, so that a journal that is there now is another process's.
+            if replacing is None and path.exists():
+                raise _busy(path)
+            os.ftruncate(descriptor, 0)
+            _append(descriptor, begun_as)
+            sync_file(descriptor)
+            temporary.rename(path)
+            sync_folder(path.parent)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if replacing is not None:
+            replacing.close()
         return cls(path, descriptor, begun_as)
 
     @classmethod
@@ -114,19 +131,17 @@ class Journal:
 
     def note_cleared(self) -> None:
         """Nothing that lay in the folder before is there any more."""
-        _append(self._descriptor, {"cleared": True})
-        sync_file(self._descriptor)
+        self._write({"cleared": True}, synced=True)
         self.cleared = True
 
     def note(self, piece: int, checksums: Checksums) -> None:
         """A piece is written, not necessarily synced."""
-        _append(self._descriptor, {"done": piece, "checksums": checksums})
+        self._write({"done": piece, "checksums": checksums}, synced=False)
         self.unsure[piece] = checksums
 
     def note_synced(self) -> None:
         """Everything noted so far is on disk: the caller has synced the data."""
-        _append(self._descriptor, {"synced": len(self.sure) + len(self.unsure)})
-        sync_file(self._descriptor)
+        self._write({"synced": len(self.sure) + len(self.unsure)}, synced=True)
         self.sure.update(self.unsure)
         self.unsure.clear()
 
@@ -136,17 +151,23 @@ class Journal:
         On disk before anything is laid out in the place of what was lost, or else a
         later run would take zeros for the pieces.
         """
-        _append(self._descriptor, {"lost": sorted(pieces)})
-        sync_file(self._descriptor)
+        self._write({"lost": sorted(pieces)}, synced=True)
         for piece in pieces:
             self.sure.pop(piece, None)
             self.unsure.pop(piece, None)
 
     def remove(self) -> None:
         """The conversion is finished."""
-        self.path.unlink()
-        sync_folder(self.path.parent)
+        with explained(self.path):
+            self.path.unlink()
+            sync_folder(self.path.parent)
         self.close()
+
+    def _write(self, record: Mapping[str, Any], *, synced: bool) -> None:
+        with explained(self.path):
+            _append(self._descriptor, record)
+            if synced:
+                sync_file(self._descriptor)
 
     def close(self) -> None:
         """Let another process have it."""
@@ -155,41 +176,25 @@ class Journal:
             self._descriptor = -1
 
 
-def sync_file(descriptor: int) -> None:
-    """Put a file's data on disk.
-
-    macOS's fsync leaves it in the drive's own cache, which a power cut empties
-    (man 2 fsync), so the drive is asked to empty that, too.
-    """
-    if sys.platform == "darwin":
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-        except OSError:  # a disk on the network, which knows only the other
-            os.fsync(descriptor)
-    else:
-        os.fsync(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's names on disk: a rename is not durable before."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        sync_file(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _open_locked(path: Path, flags: int) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | flags, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        # The file may have been renamed or finished between opening and locking.
+        still_there = os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except (BlockingIOError, FileNotFoundError):
+        still_there = False
+    if not still_there:
         os.close(descriptor)
-        raise ConversionError(
-            f"{path.parent} is being written by another conversion; wait for it, or "
-            "choose another folder"
-        ) from error
+        raise _busy(path)
     return descriptor
+
+
+def _busy(path: Path) -> ConversionError:
+    return ConversionError(
+        f"{path.parent} is being written by another conversion; wait for it, or "
+        "choose another folder"
+    )
 
 
 def _append(descriptor: int, record: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from ..checkpoints import (
     read_config_file,
 )
 from ..config import Glm4vMoeConfig
-from ..errors import CheckpointError, DownloadError
+from ..errors import CheckpointError
 from ..model.weights import keeps_float32
 from ..progress import ShouldStop
 from ..safetensors_header import TensorInfo
@@ -117,11 +117,11 @@ def _look_at_repository(
     repo_id: str, *, revision: str | None, should_stop: ShouldStop | None
 ) -> Seen:
     # The HTTP client costs half a second, needed for no folder.
-    from ..hub.download import fetched_before, open_repository
+    from ..hub.download import Unreachable, fetched_before, open_repository
 
     try:
         seen = open_repository(repo_id, revision=revision, should_stop=should_stop)
-    except DownloadError:
+    except Unreachable:
         folder = fetched_before(repo_id, revision=revision)
         if folder is None:
             raise

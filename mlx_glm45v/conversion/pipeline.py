@@ -76,7 +76,6 @@ def convert(
     revision: str | None = None,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
-    command: str | None = None,
 ) -> ConversionSummary:
     """Convert a checkpoint to the MLX layout, in memory that its size has no part in.
 
@@ -84,8 +83,7 @@ def convert(
     commit), in any form that is published: bf16, fp16, fp32, FP8, MLX. `recipe` is a
     name of `RECIPES` or a value; None writes floats, which quantised sources need
     `dequantize` for. `dtype` (bfloat16, float16, float32) is that of floats, scales and
-    biases, by default the source's. `search` looks for better scales. `command` is what
-    the model card shows.
+    biases, by default the source's. `search` looks for better scales.
 
     A run that was interrupted is gone on with when it is started again with the same
     values. Raises `CheckpointError`, `ConversionError`, `DownloadError`, or `Cancelled`
@@ -110,8 +108,14 @@ def convert(
         checkpoint, recipe=recipe, search=search, dtype=dtype, dequantize=dequantize
     )
     name = folder.resolve().name if local else str(source)
-    command = command or command_line(
-        name, target.name, plan, dequantize=dequantize, dtype=dtype
+    command = command_line(
+        name,
+        target.name,
+        recipe=plan.recipe,
+        search=search,
+        dequantize=dequantize,
+        dtype=dtype,
+        revision=revision,
     )
     return convert_plan(
         plan,

@@ -11,7 +11,10 @@ coarse, groups under 0.005 become zero.
 
 from __future__ import annotations
 
+from typing import Any
+
 import mlx.core as mx
+import numpy as np
 
 from .recipes import Scheme
 from .search import search_rows
@@ -21,11 +24,12 @@ Shape = tuple[int, ...]
 
 # e4m3's largest scale times e2m1's largest number: MLX cuts off beyond it.
 _NVFP4_LARGEST = 448.0 * 6.0
-# A float is infinite or not a number where all bits of its exponent are set.
-_EXPONENTS: dict[mx.Dtype, tuple[mx.Dtype, int]] = {
-    mx.bfloat16: (mx.uint16, 0x7F80),
-    mx.float16: (mx.uint16, 0x7C00),
-    mx.float32: (mx.uint32, 0x7F800000),
+# A float is infinite or not a number where all bits of its exponent are set: its bits
+# as an integer of either sign are then at least these.
+_BITS: dict[mx.Dtype, tuple[mx.Dtype, type[np.signedinteger[Any]], int]] = {
+    mx.bfloat16: (mx.uint16, np.int16, 0x7F80),
+    mx.float16: (mx.uint16, np.int16, 0x7C00),
+    mx.float32: (mx.uint32, np.int32, 0x7F800000),
 }
 
 
@@ -84,9 +88,20 @@ def quantise_rows(
             stored, group_size=scheme.group_size, bits=scheme.bits, mode=scheme.mode
         )
         mx.eval(*arrays)
-    if scheme.mode == "affine" and not mx.isfinite(arrays[1]).all().item():
+    if scheme.mode == "affine" and not all_finite(arrays[1]):
         raise ValueError(f"a group with a range that {_name(dtype)} cannot hold")
     return tuple(arrays)
+
+
+def all_finite(numbers: mx.array) -> bool:
+    """Whether all numbers of a float array are finite; evaluates it.
+
+    Two integer maxima: a tenth of the time that MLX's CPU backend takes.
+    """
+    unsigned, signed, exponent = _BITS[numbers.dtype]
+    bits = np.array(numbers.view(unsigned), copy=False)
+    sign = 1 << (bits.itemsize * 8 - 1)
+    return bool(bits.view(signed).max() < exponent and bits.max() < sign | exponent)
 
 
 def _check(stored: mx.array, scheme: Scheme) -> None:
@@ -95,8 +110,7 @@ def _check(stored: mx.array, scheme: Scheme) -> None:
             f"{stored.shape[-1]} columns are no multiple of the "
             f"{scheme.columns_together} that {scheme.mode} packs together"
         )
-    unsigned, exponent = _EXPONENTS[stored.dtype]
-    if (mx.max(stored.view(unsigned) & exponent) == exponent).item():
+    if not all_finite(stored):
         wrong = (~mx.isfinite(stored)).sum().item()
         raise ValueError(
             f"{wrong} numbers of {stored.size} that are not finite in "

@@ -96,8 +96,11 @@ def _from_details(arguments: argparse.Namespace) -> Recipe:
     return floating(mode)
 
 
-def words_of(recipe: Recipe) -> list[str]:
-    """The words that `recipe_of` makes this recipe of again."""
+def words_of(recipe: Recipe) -> list[str] | None:
+    """The words that `recipe_of` makes this recipe of again, None where there are none.
+
+    A recipe made in a script may have any bits.
+    """
     vision = recipe.table.get("vision")
     words = ["--vision-bits", str(vision)] if vision is not None else []
     plain = recipe.with_vision(None)
@@ -108,5 +111,8 @@ def words_of(recipe: Recipe) -> list[str]:
         # Of the named ones only mlx-lm's come with other groups.
         words = ["--quant-predicate", recipe.name, *words]
     else:
-        words = ["--q-bits", str(plain.table["attention"]), *words]
+        bits = plain.table["attention"]
+        if bits is None or uniform(bits, group_size=plain.group_size) != plain:
+            return None
+        words = ["--q-bits", str(bits), *words]
     return ["-q", *words, "--q-group-size", str(plain.group_size)]

@@ -30,7 +30,7 @@ from .writer import Writer
 SYNC_BYTES = 64_000_000
 # The search takes ten times as long, and stopping should not have to wait for it.
 SEARCH_NUMBERS = BLOCK_NUMBERS // 4
-_JOURNAL_FORMAT = 1
+_JOURNAL_FORMAT = 2
 
 Stage = Literal[
     "begin",

@@ -24,6 +24,9 @@ Shape = tuple[int, ...]
 _E4M3 = "F8_E4M3"
 _ROW_SCALES = "_scale"
 _BLOCK_SCALES = "_scale_inv"
+# A piece is what is lost when a conversion is killed, and written between two looks at
+# whether to stop and to sync: 64 MB in 16 bits.
+_NUMBERS_IN_PART = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,13 @@ def _scaled(
                 wanted = (*stacked, rows, *one)
                 yield target.key + _ROW_SCALES, Expected(wanted)
             elif block is not None and name + _BLOCK_SCALES in checkpoint.tensors:
+                if len(info.shape) == 3:
+                    raise CheckpointError(
+                        f"{info.file}: {name} holds {info.shape[0]} experts in "
+                        "one tensor with scales for blocks, a form that nobody "
+                        "publishes and that is not read; take a release with a "
+                        "tensor per expert"
+                    )
                 wanted = (*stacked, -(-rows // block[0]), -(-columns // block[1]))
                 yield target.key + _BLOCK_SCALES, Expected(wanted)
             else:
@@ -155,11 +165,14 @@ def _stored(
 
 
 def _spans(source: Source, stored: Stored, shape: Shape) -> Iterator[Span]:
-    """One span for a whole parameter, or one for each expert."""
+    """One span for each expert, or for each of equal parts of a large matrix."""
     target = source.target
     rows, columns = matrix_shape(shape, whole_rows=target.axes is not None)
     if len(shape) != 3:
-        yield Span(source.name, stored, 0, rows, columns, 0, rows)
+        count = 1 if target.axes is not None else _parts(rows, columns)
+        part = rows // count
+        for first in range(0, rows, part):
+            yield Span(source.name, stored, first, part, columns, first, rows)
         return
     experts, rows, _ = shape
     if target.expert is not None:
@@ -171,3 +184,9 @@ def _spans(source: Source, stored: Stored, shape: Shape) -> Iterator[Span]:
         at = (expert * halves + (target.half or 0)) * rows
         total = experts * halves * rows
         yield Span(source.name, stored, expert * rows, rows, columns, at, total)
+
+
+def _parts(rows: int, columns: int) -> int:
+    """Into how many equal parts a matrix is cut; 1 where its rows cannot be shared."""
+    least = -(-rows * columns // _NUMBERS_IN_PART)
+    return next((n for n in range(least, 4 * least + 1) if rows % n == 0), 1)

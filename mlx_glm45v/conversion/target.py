@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ..errors import ConversionError
 from ..shards import INDEX_NAME, listed
 from .beside import CARD_NAME, CHECKSUMS_NAME, CONFIG_NAME, COPIED
-from .journal import JOURNAL_NAME, Journal, sync_folder
-from .writer import existing_parent
+from .disk import existing_parent, sync_folder
+from .journal import JOURNAL_NAME, Journal
 
 # Where source files lie while they are needed, when they are fetched one by one.
 SOURCE_FOLDER = ".source"
@@ -80,6 +80,7 @@ def begin(target: Path, begun_as: Mapping[str, Any], *, overwrite: bool) -> Jour
     interrupted run was another conversion.
     """
     path = target / JOURNAL_NAME
+    replaced = None
     try:
         target.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -88,17 +89,20 @@ def begin(target: Path, begun_as: Mapping[str, Any], *, overwrite: bool) -> Jour
             if not differences:
                 _clear(target, journal)
                 return journal
-            journal.close()
             if not overwrite:
+                journal.close()
                 raise ConversionError(
                     f"{target} holds an unfinished conversion of another kind: "
                     f"{'; '.join(differences)}. Give what it was begun with to go on, "
                     "or start anew with overwriting switched on (--overwrite)"
                 )
+            replaced = journal  # its lock is kept until the new one is held
         replaces = sorted(
             {found.name for pattern in _OURS for found in target.glob(pattern)}
         )
-        journal = Journal.create(path, {**begun_as, _REPLACES: replaces})
+        journal = Journal.create(
+            path, {**begun_as, _REPLACES: replaces}, replacing=replaced
+        )
         _clear(target, journal)
         return journal
     except OSError as error:
@@ -122,7 +126,10 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[st
 
 def _is_leftover(path: Path) -> bool:
     """A temporary file of ours: `.model.safetensors.part`."""
-    return path.name[0] == "." and path.match("*.part")
+    if not (path.name[0] == "." and path.name.endswith(".part")):
+        return False
+    name = PurePath(path.name[1 : -len(".part")])
+    return any(name.match(pattern) for pattern in (*_OURS, JOURNAL_NAME))
 
 
 def _clear(target: Path, journal: Journal) -> None:

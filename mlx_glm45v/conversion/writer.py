@@ -6,15 +6,14 @@ not know what the bytes mean, nor which are there already: that is the journal's
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ..errors import ConversionError
-from .journal import sync_file, sync_folder
+from .disk import crc_of, existing_parent, explained, sync_file, sync_folder
 from .layout import OutputFile, Slot
 
 _BLOCK_BYTES = 512  # the unit of st_blocks, whatever the disk's own is
@@ -73,7 +72,7 @@ class Writer(AbstractContextManager["Writer"]):
     def lay_out(self) -> Iterator[str]:
         """Open each file, the `missing` ones made at their full size; their names."""
         for file in self._files:
-            with self._explained(file.name):
+            with explained(self._folder / file.name):
                 path = self._find(file)
                 if path is not None:
                     descriptor = os.open(path, os.O_RDWR)
@@ -90,18 +89,19 @@ class Writer(AbstractContextManager["Writer"]):
 
     def write(self, slot: Slot, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset of an array's place."""
-        with self._explained(slot.file):
+        with explained(self._folder / slot.file):
             _write_all(self._descriptors[slot.file], data, slot.start + offset)
         self._dirty.add(slot.file)
 
-    def read(self, slot: Slot, offset: int, nbytes: int) -> bytes:
-        """Bytes written earlier."""
-        return os.pread(self._descriptors[slot.file], nbytes, slot.start + offset)
+    def checksum(self, slot: Slot, offset: int, nbytes: int) -> int:
+        """CRC-32 of bytes written earlier."""
+        with explained(self._folder / slot.file):
+            return crc_of(self._descriptors[slot.file], slot.start + offset, nbytes)
 
     def sync(self) -> None:
         """Put everything written so far on disk."""
         for name in sorted(self._dirty):
-            with self._explained(name):
+            with explained(self._folder / name):
                 sync_file(self._descriptors[name])
         self._dirty.clear()
 
@@ -109,10 +109,12 @@ class Writer(AbstractContextManager["Writer"]):
         """Give every file its final name; the caller has synced."""
         for file in self._files:
             temporary = self._folder / temporary_name(file.name)
-            if temporary.exists():
-                temporary.replace(self._folder / file.name)
+            with explained(self._folder / file.name):
+                if temporary.exists():
+                    temporary.replace(self._folder / file.name)
             yield file.name
-        sync_folder(self._folder)
+        with explained(self._folder):
+            sync_folder(self._folder)
 
     def _find(self, file: OutputFile) -> Path | None:
         """Where a file of an earlier run lies that is the plan's, None elsewhere."""
@@ -124,31 +126,6 @@ class Writer(AbstractContextManager["Writer"]):
                     if stream.read(len(file.header)) == file.header:
                         return path
         return None
-
-    @contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            path = self._folder / name
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                free = shutil.disk_usage(self._folder).free
-                raise ConversionError(
-                    f"the disk is full: {path} cannot be written, {free / 1e9:.2f} GB "
-                    "are free; make room and start the conversion again, it goes on "
-                    "where it stopped"
-                ) from error
-            raise ConversionError(
-                f"{path} cannot be written ({error.strerror}); see to its disk and "
-                "start the conversion again, it goes on where it stopped"
-            ) from error
-
-
-def existing_parent(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
 
 
 def _write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:

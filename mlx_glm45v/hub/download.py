@@ -32,6 +32,10 @@ from .listing import NEEDED, list_files
 logger = logging.getLogger(__name__)
 
 
+class Unreachable(DownloadError):
+    """The Hub did not answer; about the repository it said nothing."""
+
+
 @dataclass(frozen=True)
 class Repository:
     """One commit of a repository: its small files lie in `folder`, its weight files,
@@ -62,14 +66,18 @@ def open_repository(
 ) -> Repository:
     """Fetch a repository's small files, for someone who will fetch the weights himself.
 
-    Raises as `download` does, without a connection always.
+    Raises as `download` does, and `Unreachable` without a connection, whatever was
+    fetched before.
     """
     cache = Path(cache_dir or constants.HF_HUB_CACHE)
     _check_repo_id(repo_id)
     try:
         return _open(repo_id, revision, cache, should_stop, retry_waits)
     except (httpx2.TransportError, OSError) as error:
-        raise explain(error, repo_id=repo_id, revision=revision, cache=cache) from error
+        told = explain(error, repo_id=repo_id, revision=revision, cache=cache)
+        if _is_offline(error):
+            raise Unreachable(str(told)) from error
+        raise told from error
 
 
 def preview(
@@ -90,8 +98,7 @@ def preview(
     try:
         repository = _open(repo_id, revision, cache, should_stop, retry_waits)
     except (httpx2.TransportError, OSError) as error:
-        offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
-        if offline and (
+        if _is_offline(error) and (
             folder := fetched_before(repo_id, revision=revision, cache_dir=cache)
         ):
             files = folder.glob("*.safetensors")
@@ -126,8 +133,7 @@ def download(
             repo_id, revision=revision, should_stop=should_stop, retry_waits=retry_waits
         )
     except (httpx2.TransportError, OSError) as error:
-        offline = isinstance(error, OfflineModeIsEnabled) or is_transient(error)
-        if offline and (
+        if _is_offline(error) and (
             folder := fetched_before(repo_id, revision=revision, cache_dir=cache)
         ):
             logger.warning("%s is used as fetched before: %s", repo_id, error)
@@ -172,6 +178,11 @@ def _open(
     commit.link(configs)
     weights = listing.named(weights=True)
     return Repository(repo_id, listing.commit, commit.snapshot, weights)
+
+
+def _is_offline(error: Exception) -> bool:
+    """Whether asking again later may help: what was fetched before is as good then."""
+    return isinstance(error, OfflineModeIsEnabled) or is_transient(error)
 
 
 def _check_repo_id(repo_id: str) -> None:

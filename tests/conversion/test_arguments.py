@@ -5,14 +5,29 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlx_glm45v.conversion.arguments import parse
+from mlx_glm45v.conversion.arguments import Wishes, parse
+from mlx_glm45v.conversion.card import command_line
 from mlx_glm45v.conversion.recipes import RECIPES, Recipe, floating, mixed, uniform
 
 ROOT = Path(__file__).parents[2]
+
+
+def command_of(wishes: Wishes, source: str, target: str) -> str:
+    """The card's command for what was asked for."""
+    return command_line(
+        source,
+        target,
+        recipe=wishes.recipe,
+        search=wishes.search,
+        dequantize=wishes.dequantize,
+        dtype=wishes.dtype,
+        revision=wishes.revision,
+    )
 
 
 def wish(words: str):
@@ -127,7 +142,7 @@ def test_lists_and_checks_need_no_source(words: str):
     ],
 )
 def test_the_command_on_the_card_is_one_for_each_output(words: str, command: str):
-    made = wish(words).command("a/b", "out")
+    made = command_of(wish(words), "a/b", "out")
     assert made == f"python convert.py --hf-path a/b --mlx-path out {command}"
 
 
@@ -144,9 +159,15 @@ def test_the_command_on_the_card_is_one_for_each_output(words: str, command: str
 )
 def test_the_command_on_the_card_asks_for_the_same(words: str):
     wishes = wish(words)
-    again = parse(wishes.command("x", "mlx_model").split()[2:])
+    again = parse(command_of(wishes, "x", "mlx_model").split()[2:])
     assert again.recipe == wishes.recipe
-    assert again.command("x", "y") == wishes.command("x", "y")
+    assert command_of(again, "x", "y") == command_of(wishes, "x", "y")
+
+
+def test_a_recipe_of_a_script_is_shown_as_its_value():
+    recipe = replace(uniform(4), name="mine", table={**uniform(4).table, "head": 8})
+    command = command_line("a/b", "out", recipe=recipe)
+    assert command.startswith("mlx_glm45v.convert('a/b', 'out', recipe=Recipe(")
 
 
 def test_help_answers_within_half_a_second():

@@ -43,7 +43,7 @@ def span_of(stored: Stored, rows: int = ROWS, at: int = 0, of: int = ROWS) -> Sp
 def read(span: Span, numbers: int = 200) -> np.ndarray:
     with Reader() as reader:
         blocks = list(reader.blocks(span, numbers=numbers))
-    found = np.concatenate([np.array(rows) for _, rows in blocks])
+    found = np.concatenate([np.array(rows.astype(mx.float32)) for _, rows in blocks])
     starts = np.cumsum([0, *(rows.shape[0] for _, rows in blocks)])[:-1]
     assert [start for start, _ in blocks] == starts.tolist()
     return found
