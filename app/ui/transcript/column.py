@@ -7,8 +7,7 @@ moves the scroll bar with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -16,10 +15,9 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from ...conversation import Turn
 from ..palette import COLUMN_WIDTH, L
-from .answer import AnswerRow
+from .building import Builder
 from .following import Following
 from .ground import Ground
-from .question import QuestionRow
 from .row import MessageRow
 from .shared import Shared
 from .slots import GAP, Slot, Slots
@@ -44,6 +42,9 @@ class Column(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.ground = Ground(self)
         self.setWidget(self.ground)
+        self._builder = Builder(shared, self.ground, self)
+        self._builder.grew.connect(self.arrange_soon)
+        self._builder.row_changed.connect(self.row_changed)
         self.foot: QWidget | None = None
         self.following = Following(self.verticalScrollBar(), self)
         self.following.moved.connect(self._look)
@@ -75,12 +76,12 @@ class Column(QScrollArea):
                 slot = Slot(turn)
             else:
                 stays = True
-                self._set_turn(slot, turn)
+                self._builder.set_turn(slot, turn)
             slots.append(slot)
         anchor = self._anchor() if stays else None
         self.slots.set_all(slots)
         for gone in kept.values():
-            self._drop(gone)
+            self._builder.drop(gone)
         if not stays:
             self.following.to_end()
         self._arrange(anchor)
@@ -91,32 +92,21 @@ class Column(QScrollArea):
         slot = Slot(turn)
         self.slots.add(slot)
         if self.following.following:
-            self._finish(slot)
+            self._builder.finish(slot)
         self.arrange()
 
     def update_turn(self, turn: Turn) -> None:
         """A message is another."""
         slot = self.slots.by_id(turn.id)
         if slot is not None:
-            self._set_turn(slot, turn)
+            self._builder.set_turn(slot, turn)
             self.arrange_soon()
 
     def append(self, turn_id: int, channel: str, text: str) -> None:
         """More of an answer that streams. `arrange` is to follow."""
         slot = self.slots.by_id(turn_id)
-        if slot is None:
-            return
-        turn = slot.turn
-        if channel == "thinking":
-            slot.turn = replace(turn, thinking=turn.thinking + text)
-        else:
-            slot.turn = replace(turn, text=turn.text + text)
-        slot.stale = True
-        if slot.row is None:
-            return
-        slot.row.follow(slot.turn)
-        if isinstance(slot.row, AnswerRow) and slot.built:
-            slot.row.append(channel, text)
+        if slot is not None:
+            self._builder.append(slot, channel, text)
 
     def row(self, turn_id: int) -> MessageRow | None:
         """A message's widget, where it has one."""
@@ -125,7 +115,7 @@ class Column(QScrollArea):
 
     def go_to(self, slot: Slot, *, only_if_hidden: bool = False) -> MessageRow:
         """Build a message and put it at the top of the view."""
-        self._finish(slot)
+        self._builder.finish(slot)
         self._arrange(self._anchor())
         row, top = slot.row, self.verticalScrollBar().value()
         bottom = top + self.viewport().height()
@@ -148,11 +138,20 @@ class Column(QScrollArea):
 
     def restyle(self) -> Iterator[None]:
         """Take on the theme: what is seen first, guesses of the rest."""
-        for slot in self._by_distance():
-            if slot.row is not None and slot.built:
-                yield from slot.row.restyle()
-                slot.stale = True
-                self.arrange_soon()
+        for slot in self.slots.all:
+            if slot.row is not None and not slot.built:
+                # Half of it has the old look.
+                self._builder.drop(slot)
+        for slot in self._by_distance(len(self.slots.all)):
+            row = slot.row
+            if row is None:
+                continue
+            for _ in row.restyle():
+                yield
+                if slot.row is not row:
+                    break
+            slot.stale = True
+            self.arrange_soon()
         for slot in self.slots.all:
             slot.stale = True
         self.arrange_soon()
@@ -181,9 +180,6 @@ class Column(QScrollArea):
         self._arrange(anchor)
         self._look()
 
-    def _column_width(self) -> int:
-        return max(min(COLUMN_WIDTH, self.viewport().width() - 2 * L), 120)
-
     def _anchor(self) -> tuple[Slot, int] | None:
         value = self.verticalScrollBar().value()
         slot = self.slots.at(value)
@@ -191,7 +187,8 @@ class Column(QScrollArea):
 
     def _arrange(self, anchor: tuple[Slot, int] | None) -> None:
         self._arranging.stop()
-        width, whole = self._column_width(), self.viewport().width()
+        whole = self.viewport().width()
+        width = self._builder.width = max(min(COLUMN_WIDTH, whole - 2 * L), 120)
         left = (whole - width) // 2
         bottom = self.slots.arrange(width, self._shared.theme.scale)
         for slot in self.slots.all:
@@ -215,7 +212,7 @@ class Column(QScrollArea):
             if time.perf_counter() > end:
                 break
             if not slot.built:
-                for _ in self._built(slot):
+                for _ in self._builder.build(slot):
                     if time.perf_counter() > end:
                         break
         self.arrange()
@@ -231,7 +228,7 @@ class Column(QScrollArea):
             wanted = [s for s in self._by_distance(_AHEAD) if not s.built]
             if not wanted:
                 break
-            for _ in self._built(wanted[0]):
+            for _ in self._builder.build(wanted[0]):
                 yield
             self._arrange(self._anchor())
             yield
@@ -240,82 +237,20 @@ class Column(QScrollArea):
         for slot in self.slots.all:
             far = slot.row is not None and id(slot) not in near
             if far and slot.turn.state != "streaming" and not self._focused(slot):
-                self._drop(slot)
+                self._builder.drop(slot)
 
     def _near(self, screens: float) -> list[Slot]:
         top, page = self.verticalScrollBar().value(), self.viewport().height()
         ahead = round(page * screens)
         return self.slots.between(top - ahead, top + page + ahead)
 
-    def _by_distance(self, screens: float = _KEPT + 1) -> list[Slot]:
+    def _by_distance(self, screens: float) -> list[Slot]:
         middle = self.verticalScrollBar().value() + self.viewport().height() // 2
 
         def distance(slot: Slot) -> int:
             return max(slot.top - middle, middle - slot.bottom, 0)
 
         return sorted(self._near(screens), key=distance)
-
-    def _built(self, slot: Slot) -> Iterator[None]:
-        if slot.row is None:
-            kind = QuestionRow if slot.turn.role == "user" else AnswerRow
-            slot.row = kind(slot.turn, self._shared, self.ground)
-            slot.row.grew.connect(self._grown(slot))
-            # Out of sight until it is whole, but shown, so that each step pays for
-            # its own part; at the width that it will have.
-            slot.row.setGeometry(-20_000, 0, self._column_width(), slot.height)
-            slot.row.show()
-            slot.row.place()
-        row, turn = slot.row, None
-        while turn is not row.turn:
-            turn = row.turn
-            for _ in row.content():
-                yield
-                if slot.row is not row:
-                    return
-                if row.turn is not turn:
-                    break
-        slot.built, slot.stale = True, True
-        self.row_changed.emit()
-
-    def _finish(self, slot: Slot) -> None:
-        if not slot.built:
-            for _ in self._built(slot):
-                pass
-
-    def _grown(self, slot: Slot) -> Callable[[], None]:
-        def grown() -> None:
-            slot.stale = True
-            self.arrange_soon()
-
-        return grown
-
-    def _set_turn(self, slot: Slot, turn: Turn) -> None:
-        if turn == slot.turn:
-            return
-        slot.turn, slot.stale = turn, True
-        if slot.row is not None:
-            slot.row.set_turn(turn)
-            if slot.built:
-                self._shared.slices.add(self._changed(slot), first=True)
-
-    def _changed(self, slot: Slot) -> Iterator[None]:
-        row = slot.row
-        if row is None:
-            return
-        turn = row.turn
-        for _ in row.content():
-            if slot.row is not row or row.turn is not turn:
-                return
-            yield
-        slot.stale = True
-        self.row_changed.emit()
-        self.arrange_soon()
-
-    def _drop(self, slot: Slot) -> None:
-        if slot.row is not None:
-            slot.row.hide()
-            self._shared.slices.add(slot.row.given_up())
-            slot.row, slot.built = None, False
 
     def _focused(self, slot: Slot) -> bool:
         focused = self.window().focusWidget()

@@ -87,7 +87,8 @@ def guessed_height(turn: Turn, width: int, scale: float) -> int:
     """A message's height before it is laid out."""
     line = BODY * 1.6 * scale
     across = max(width / (BODY * 0.52 * scale), 10)
-    lines = sum(1 + len(part) / across for part in turn.text[:20_000].split("\n"))
+    # Roughly: there are thousands to guess.
+    lines = 1 + turn.text.count("\n") + len(turn.text) / across
     media = 130 if turn.attachments else 0
     pictures = 320 * len({(box.digest, box.page) for box in turn.boxes})
     return round(lines * line + media + pictures + 60)

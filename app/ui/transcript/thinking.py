@@ -18,6 +18,9 @@ from .plain import PlainText
 from .shared import Shared
 from .stack import Stack
 
+# A pill's ends are round only where it is as high as twice its radius.
+_PILL = 30
+
 
 class ThinkingPanel(Stack):
     """Shows thinking as it is written, or only how long it took."""
@@ -37,6 +40,7 @@ class ThinkingPanel(Stack):
         self.line.clicked.connect(self._toggle)
         self.answer_now = QPushButton(self.tr("Answer now"), head)
         set_role(self.answer_now, "pill")
+        self.answer_now.setMinimumHeight(shared.theme.pixels(_PILL))
         self.answer_now.clicked.connect(shared.wishes.answer_now)
         row = QHBoxLayout(head)
         row.setContentsMargins(0, 0, 0, 0)
@@ -102,6 +106,7 @@ class ThinkingPanel(Stack):
     def restyle(self) -> None:
         """Take on the theme's colours and sizes."""
         self._tell()
+        self.answer_now.setMinimumHeight(self._shared.theme.pixels(_PILL))
         if self._words is not None:
             self._words.restyle()
         self.settle()
