@@ -263,6 +263,15 @@ def test_a_repository_that_is_not_there_is_explained(tmp_path: Path):
         look("some/other", tmp_path / "out", "4bit")
 
 
+def test_a_repository_that_was_closed_is_not_planned_from_what_was_fetched(
+    hub: StandInHub, tmp_path: Path
+):
+    convert(REPO, tmp_path / "out", recipe="4bit")
+    del hub.files[REPO]
+    with pytest.raises(DownloadError, match="no repository"):
+        look(REPO, tmp_path / "out2", "4bit")
+
+
 # The table of recipes.
 
 

@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_glm45v.conversion.fp8 import E4M3, is_nan, spread_blocks
+from mlx_glm45v.conversion.fp8 import E4M3, has_nan, is_nan, spread_blocks
 
 CODES = np.arange(256, dtype=np.uint8)
 
@@ -57,3 +57,11 @@ def test_each_value_gets_the_scale_of_its_block(block: tuple[int, int], first_ro
         for r in range(rows)
     ]
     np.testing.assert_array_equal(spread, wanted)
+
+
+@pytest.mark.parametrize("code", range(256))
+@pytest.mark.parametrize("others", [0x00, 0x80])
+def test_one_code_for_no_number_is_found(code: int, others: int):
+    codes = np.full((2, 3), others, np.uint8)
+    codes[1, 1] = code
+    assert has_nan(codes) == bool(is_nan(codes).any())

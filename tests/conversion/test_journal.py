@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,67 @@ def test_a_finished_journal_is_gone(path: Path):
     journal = Journal.create(path, BEGUN_AS)
     journal.remove()
     assert not path.exists()
+
+
+def test_a_folder_has_one_conversion_at_a_time(path: Path):
+    first = Journal.create(path, BEGUN_AS)
+    first.note(0, (1,))
+    for start in (Journal.reopen, lambda path: Journal.create(path, {"other": 1})):
+        with pytest.raises(ConversionError, match="by another conversion"):
+            start(path)
+    first.close()
+    again = Journal.reopen(path)
+    assert (again.begun_as, again.unsure) == (BEGUN_AS, {0: (1,)})
+    again.close()
+
+
+def test_a_second_starter_does_not_empty_the_firsts_unfinished_journal(path: Path):
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write(b"the first one's line")
+        stream.flush()
+        with pytest.raises(ConversionError, match="by another conversion"):
+            Journal.create(path, BEGUN_AS)
+        assert temporary.read_bytes() == b"the first one's line"
+
+
+def test_of_many_starters_one_gets_the_folder(path: Path):
+    def start(number: int) -> Journal | None:
+        try:
+            return Journal.create(path, {"number": number})
+        except ConversionError:
+            return None
+
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            (winner,) = filter(None, pool.map(start, range(8)))
+        with pytest.raises(ConversionError):
+            Journal.reopen(path)
+        winner.close()
+        reopened = Journal.reopen(path)
+        assert reopened.begun_as == winner.begun_as
+        reopened.remove()
+
+
+def test_a_new_conversion_takes_the_place_of_an_open_journal(path: Path):
+    old = Journal.create(path, BEGUN_AS)
+    new = Journal.create(path, {"recipe": "8bit"}, replacing=old)
+    with pytest.raises(ConversionError, match="by another conversion"):
+        Journal.reopen(path)
+    new.close()
+    again = Journal.reopen(path)
+    assert again.begun_as == {"recipe": "8bit"}
+    again.close()
+
+
+def test_a_full_disk_is_explained_by_the_journal_too(path: Path):
+    journal = Journal.create(path, BEGUN_AS)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._descriptor)
+    os.close(full)
+    with pytest.raises(
+        ConversionError, match=r"disk is full.*goes on where it stopped"
+    ):
+        journal.note(0, (1,))
+    journal.close()

@@ -11,17 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_glm45v.checkpoints import read_checkpoint
+from mlx_glm45v.checkpoints import Checkpoint, read_checkpoint
 from mlx_glm45v.config import Glm4vMoeConfig
 from mlx_glm45v.conversion.layout import Array, index_document, lay_out
 from mlx_glm45v.conversion.plan import Plan, make_plan
+from mlx_glm45v.conversion.recipe_table import released
 from mlx_glm45v.conversion.recipes import find_recipe
+from mlx_glm45v.conversion.shapes import parameter_shapes, size_of
 from mlx_glm45v.errors import CheckpointError
-from mlx_glm45v.safetensors_header import read_header
+from mlx_glm45v.safetensors_header import TensorInfo, read_header
 from tests.checkpoint_forms import (
     FORMS,
     Arrays,
     config_with,
+    fused,
     per_expert,
     random_weights,
 )
@@ -373,3 +376,36 @@ def test_scales_in_bf16_and_flat_are_read_too(weights: Arrays, tmp_path: Path):
     expert = next(p for p in plan.pieces if p.span.name == UP)
     assert [info.dtype for info in expert.span.stored.infos] == ["F8_E4M3", "BF16"]
     assert expert.span.nbytes == 64 * 64 + 64 * 2
+
+
+def test_large_matrices_are_cut_into_equal_parts():
+    """At most 64 MB in 16 bits are read and written between two looks at a stop."""
+    folder = Path("/nowhere")
+    config = released().to_dict()
+    shapes = parameter_shapes(Glm4vMoeConfig.from_dict(config))
+    tensors, at = {}, 0
+    for key, shape in shapes.items():
+        dtype, size = ("F32", 4) if "e_score" in key else ("BF16", 2)
+        stop = at + size_of(shape) * size
+        tensors[key] = TensorInfo(folder / "model.safetensors", dtype, shape, at, stop)
+        at = stop
+    checkpoint = Checkpoint(folder, config, tensors, "mlx", None, None, ())
+    plan = make_plan(checkpoint, recipe=find_recipe("4bit"))
+    assert max(piece.span.nbytes for piece in plan.pieces) <= 100_000_000
+    head = [p.span for p in plan.pieces if p.parameter.key == f"{HEAD}.weight"]
+    assert len({span.rows for span in head}) == 1
+    assert sum(span.rows for span in head) == 151_552
+    assert [span.source_row for span in head] == [span.first_row for span in head]
+
+
+def test_stacked_experts_with_scales_for_blocks_are_refused(
+    weights: Arrays, tmp_path: Path
+):
+    stored = raws(in_bf16(fused(weights)))
+    name = "model.language_model.layers.1.mlp.experts.gate_up_proj"
+    experts, rows, columns = stored[name].shape
+    stored[name] = raw(np.zeros((experts, rows, columns), np.uint8), "F8_E4M3")
+    stored[f"{name}_scale_inv"] = raw(np.ones((experts, 1, 1), np.float32))
+    table = with_table({"quant_method": "fp8", "weight_block_size": [128, 128]})
+    message = refused(tmp_path, table, stored)
+    assert "one tensor with scales for blocks" in message

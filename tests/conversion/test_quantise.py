@@ -6,7 +6,12 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_glm45v.conversion.quantise import packed_shapes, quantise_rows, suffixes_of
+from mlx_glm45v.conversion.quantise import (
+    all_finite,
+    packed_shapes,
+    quantise_rows,
+    suffixes_of,
+)
 from mlx_glm45v.conversion.recipes import BITS, FP_MODES, Scheme
 
 SCHEMES = [
@@ -154,3 +159,17 @@ def test_rows_are_two_dimensional_and_whole_groups():
 def test_rows_that_mlx_cannot_pack_are_refused(scheme: Scheme, columns: int):
     with pytest.raises(ValueError, match=f"{columns} columns .* multiple of"):
         quantise_rows(mx.zeros((2, columns)), scheme)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan, -np.nan])
+@pytest.mark.parametrize("others", [1.0, -1.0])
+def test_one_number_that_is_not_finite_is_found(
+    dtype: mx.Dtype, bad: float, others: float
+):
+    numbers = np.full((3, 5), others, np.float32)
+    assert all_finite(mx.array(numbers).astype(dtype))
+    largest = mx.finfo(dtype).max * others
+    assert all_finite(mx.full((3, 5), largest, dtype=dtype))
+    numbers[1, 2] = bad
+    assert not all_finite(mx.array(numbers).astype(dtype))

@@ -152,3 +152,12 @@ def test_what_is_written_after_overwriting_is_not_removed_again(tmp_path: Path):
     (tmp_path / "model.safetensors").write_text("new")
     begin(tmp_path, BEGUN_AS, overwrite=True).close()
     assert (tmp_path / "model.safetensors").read_text() == "new"
+
+
+def test_files_of_other_programs_are_left_where_they_are(tmp_path: Path):
+    film = tmp_path / ".film.part"
+    film.write_text("half of it")
+    with pytest.raises(ConversionError, match=r"not empty \(\.film\.part\)"):
+        check_target(tmp_path, source=None, overwrite=False)
+    begin(tmp_path, BEGUN_AS, overwrite=True).close()
+    assert film.read_text() == "half of it"
