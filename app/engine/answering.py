@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlx.core as mx
+
 import mlx_glm45v as glm
 
 from ..conversation import Stats
@@ -28,6 +30,8 @@ from .wishes import Wishes
 
 # The least share that the library takes; 0 in the settings means "only the likeliest".
 _LEAST_TOP_P = 1e-6
+# Tokens read at once. Without a GPU the usual number takes seconds, and a stop waits.
+_STEP_SIZE, _STEP_SIZE_ON_CPU = 2048, 128
 
 
 def answer(
@@ -131,7 +135,12 @@ def _options(options: Options) -> glm.ChatOptions:
         max_tokens=options.max_tokens,
         context_length=options.context_length,
         sampling=sampling,
+        prefill_step_size=_STEP_SIZE_ON_CPU if _on_cpu() else _STEP_SIZE,
     )
+
+
+def _on_cpu() -> bool:
+    return mx.default_device() == mx.Device(mx.cpu)
 
 
 def _stats(usage: glm.Usage) -> Stats:

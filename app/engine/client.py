@@ -7,7 +7,6 @@ each question brings its own. Nothing here waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -15,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from ..conversation import Stats
 from ..models import EngineState
 from ..processes.link import Ended, JsonProcess
+from . import states
 from .endings import problem_of
 from .plain import NotUnderstood
 from .protocol import (
@@ -29,13 +29,10 @@ from .protocol import (
     Stop,
     Text,
     event_of,
-    title_of,
     to_line,
 )
 
 _PATIENCE = 5000
-# Trying again changes nothing about these.
-_LASTING = ("CheckpointError", "NotEnoughMemory", "ValueError")
 
 
 class EngineClient(QObject):
@@ -85,8 +82,9 @@ class EngineClient(QObject):
         in_use = self._state.phase in ("loading", "ready", "working")
         if in_use and self._load is not None and self._load.model == model:
             return
+        dropped = self._take_question()
         self._begin(Load(model, force))
-        self._drop("Unloaded", self.tr("Another model was loaded meanwhile."))
+        self._drop(dropped, self.tr("Another model was loaded meanwhile."))
 
     def ask(self, request: Ask) -> None:
         """Ask; refused with `failed` unless the state is "ready"."""
@@ -96,7 +94,7 @@ class EngineClient(QObject):
             return
         self._ask = request
         self._process.send(to_line(request))
-        self._set_state(replace(self._state, phase="working"))
+        self._set_state(states.working(self._state))
 
     def stop(self) -> None:
         """End the answer under way; a process that does not listen is started anew."""
@@ -113,22 +111,25 @@ class EngineClient(QObject):
 
     def unload(self) -> None:
         """End the process, which frees all its memory."""
+        dropped = self._take_question()
         self._kill()
         self._load = None
         self._set_state(EngineState())
-        self._drop("Unloaded", self.tr("The model was unloaded meanwhile."))
+        self._drop(dropped, self.tr("The model was unloaded meanwhile."))
 
     def restart(self) -> None:
         """Load the same model in a new process."""
-        if self._load is not None:
-            self._begin(self._load)
-            self._drop("Restarted", self.tr("The model was restarted meanwhile."))
+        if self._load is None:
+            return
+        dropped = self._take_question()
+        self._begin(self._load)
+        self._drop(dropped, self.tr("The model was restarted meanwhile."))
 
     def shutdown(self) -> None:
         """End everything at once, without a word; for the end of the app."""
-        self._patience.stop()
+        self._take_question()
         self._kill()
-        self._ask = self._load = None
+        self._load = None
         self._state = EngineState()
         leaving, self._leaving = self._leaving, None
         if leaving is not None:
@@ -137,9 +138,7 @@ class EngineClient(QObject):
     def _begin(self, load: Load) -> None:
         self._load = load
         self._kill()
-        self._set_state(
-            EngineState("loading", model=load.model, title=title_of(load.model))
-        )
+        self._set_state(states.loading(load))
         if self._leaving is None:
             self._start(load)
 
@@ -179,45 +178,23 @@ class EngineClient(QObject):
         current = None if self._ask is None else self._ask.id
         match event:
             case Loading():
-                self._set_state(
-                    replace(self._state, done=event.done, total=event.total)
-                )
+                self._set_state(states.loaded_so_far(self._state, event))
             case Loaded():
-                self._set_loaded(event)
+                self._set_state(states.ready(event))
             case Failed(id=None):
-                self._set_not_loaded(event)
+                self._not_loaded(event)
             case Progress() if event.id == current:
                 self.progressed.emit(event)
             case Text() if event.id == current:
                 self.text.emit(event)
             case Finished() | Failed() if event.id == current:
-                self._end(event, replace(self._state, phase="ready"))
+                self._take_question()
+                self._end(event, states.answered(self._state))
 
-    def _set_loaded(self, event: Loaded) -> None:
-        self._set_state(
-            EngineState(
-                "ready",
-                model=event.model,
-                title=event.title,
-                context_length=event.context_length,
-                memory=event.memory,
-                machine_memory=event.machine_memory,
-            )
-        )
-
-    def _set_not_loaded(self, event: Failed) -> None:
-        if self._state.phase != "loading":
-            return
-        self._kill()
-        self._set_state(
-            replace(
-                self._state,
-                phase="failed",
-                problem=event.message,
-                restartable=event.kind not in _LASTING,
-                forceable=event.kind == "NotEnoughMemory",
-            )
-        )
+    def _not_loaded(self, event: Failed) -> None:
+        if self._state.phase == "loading":
+            self._kill()
+            self._set_state(states.not_loaded(self._state, event))
 
     def _ended(self, ended: Ended) -> None:
         """The process is gone, though nobody wanted that."""
@@ -225,30 +202,30 @@ class EngineClient(QObject):
         if process is not None:
             process.deleteLater()
         kind, problem = problem_of(ended)
-        state = replace(
-            self._state, phase="failed", problem=problem, restartable=True, memory=0
-        )
-        failure = None if self._ask is None else Failed(self._ask.id, kind, problem)
-        self._end(failure, state)
+        asked = self._take_question()
+        failure = None if asked is None else Failed(asked.id, kind, problem)
+        self._end(failure, states.died(self._state, problem))
 
     def _lose_patience(self) -> None:
-        if self._ask is None or self._load is None:
+        asked = self._take_question()
+        if asked is None or self._load is None:
             return
-        # The person stopped it, which is no failure.
-        ended = Finished(self._ask.id, "cancelled", Stats())
-        self._ask = None
         self._begin(self._load)
-        self.finished.emit(ended)
+        # The person stopped it, which is no failure.
+        self.finished.emit(Finished(asked.id, "cancelled", Stats()))
 
-    def _drop(self, kind: str, problem: str) -> None:
-        """The question under way will not be answered."""
-        if self._ask is not None:
-            self._end(Failed(self._ask.id, kind, problem), self._state)
+    def _take_question(self) -> Ask | None:
+        """The question under way, no longer under way."""
+        self._patience.stop()
+        asked, self._ask = self._ask, None
+        return asked
+
+    def _drop(self, asked: Ask | None, problem: str) -> None:
+        if asked is not None:
+            self.failed.emit(Failed(asked.id, "Dropped", problem))
 
     def _end(self, event: Finished | Failed | None, state: EngineState) -> None:
-        """The question's last word, then the state, which the next may have changed."""
-        self._patience.stop()
-        self._ask = None
+        """A question's last word, then the state, which the next may have changed."""
         self._state = state
         if isinstance(event, Finished):
             self.finished.emit(event)

@@ -27,9 +27,9 @@ def problem_of(ended: Ended) -> tuple[str, str]:
     if out_of_memory or (ended.crashed and ended.exit_code == signal.SIGKILL):
         return "OutOfMemory", told(
             _CONTEXT,
-            "The model's process was ended from outside, most likely because the memory "
-            "ran out. Close other programs, give fewer or smaller pictures or choose a "
-            "smaller model, then restart the model.",
+            "The model's process was ended from outside, most likely because the "
+            "memory ran out. Close other programs, give fewer or smaller pictures or "
+            "choose a smaller model, then restart the model.",
         )
     if ended.crashed:
         return "Crashed", told(

@@ -75,7 +75,10 @@ def _value(hint: Any, plain: object, place: str) -> Any:
     if isinstance(plain, accepted) and not (
         isinstance(plain, bool) and hint is not bool
     ):
-        return hint(plain)
+        try:
+            return hint(plain)
+        except OverflowError:
+            raise NotUnderstood(f"{place} is too large a number") from None
     raise NotUnderstood(f"{place} cannot be {plain!r:.80}")
 
 

@@ -145,10 +145,10 @@ def _told(error: Exception) -> tuple[str, str]:
     import mlx_glm45v as glm
 
     kind, words = type(error).__name__, " ".join(str(error).split())
-    if isinstance(error, glm.Glm45vError | ValueError | OSError):
-        return kind, words or kind
     if isinstance(error, NotUnderstood):
         return kind, f"The model's process did not understand a request: {words}"
+    if isinstance(error, glm.Glm45vError | ValueError | OSError):
+        return kind, words or kind
     if isinstance(error, MemoryError) or "allocate" in words:
         return "NotEnoughMemory", (
             "The memory did not suffice for this. Close other programs, give fewer or "

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
 from typing import Any
@@ -53,6 +54,17 @@ class Channel:
                 os._exit(0)
 
     def _read(self) -> None:
+        status = 1
+        try:
+            self._read_lines()
+            status = 0
+        finally:
+            if status:
+                traceback.print_exc()
+            # No cleaning up: the main thread may sit in a computation for seconds.
+            os._exit(status)
+
+    def _read_lines(self) -> None:
         waiting = bytearray()
         while chunk := os.read(self._in, _CHUNK):
             *lines, rest = chunk.split(b"\n")
@@ -60,8 +72,6 @@ class Channel:
                 self._take(bytes(waiting + line))
                 waiting.clear()
             waiting += rest
-        # No cleaning up: the main thread may sit in a computation for seconds.
-        os._exit(0)
 
     def _take(self, line: bytes) -> None:
         request = parse_line(line)
