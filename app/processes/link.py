@@ -45,6 +45,17 @@ def own_program() -> tuple[str, ...]:
     return sys.executable, "-m", package
 
 
+class _Child(QProcess):
+    """A process that the end of the app does not wait for."""
+
+    def let_go(self) -> None:
+        """Kill it; it is the system's to bury."""
+        self.kill()
+        # A QProcess that still runs is waited for, up to 30 s, when it is deleted. A
+        # model's memory may take seconds to be free.
+        self.setProcessState(QProcess.ProcessState.NotRunning)
+
+
 class JsonProcess(QObject):
     """One child process. Its owner is `parent`, and it dies with either.
 
@@ -69,9 +80,10 @@ class JsonProcess(QObject):
         self._tail: list[str] = []
         self._words = bytearray()
         self._over = False
-        # A QProcess waits for its child when it is deleted. This one is deleted when
-        # its child has ended, which after a kill may be later than we are.
-        self._process = process = QProcess(QCoreApplication.instance())
+        # It is the app's and not ours: after a kill it may be there longer than we are.
+        app = QCoreApplication.instance()
+        self._process = process = _Child(app)
+        app.aboutToQuit.connect(process.let_go)
         process.finished.connect(process.deleteLater)
         self.destroyed.connect(process.kill)
         process.started.connect(self.started)

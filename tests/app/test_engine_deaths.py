@@ -46,12 +46,13 @@ def test_killed_while_loading(client, wait_until):
 
 
 @pytest.mark.parametrize(
-    ("words", "stage"), [(LONG, "prefilling"), (ENDLESS, "streaming")]
-)
-@pytest.mark.parametrize(
-    ("number", "kind"),
-    [(signal.SIGKILL, "OutOfMemory"), (signal.SIGABRT, "Crashed")],
-    ids=["killed", "aborted"],
+    ("words", "stage", "number", "kind"),
+    [
+        (LONG, "prefilling", signal.SIGKILL, "OutOfMemory"),
+        (ENDLESS, "streaming", signal.SIGKILL, "OutOfMemory"),
+        (ENDLESS, "streaming", signal.SIGABRT, "Crashed"),
+    ],
+    ids=["killed-prefilling", "killed-streaming", "aborted-streaming"],
 )
 def test_killed_at_work(client, wait_until, words, stage, number, kind):
     heard = Heard(client)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QObject
 
 from app.paths import log_file
@@ -92,11 +94,12 @@ def test_a_program_that_is_missing_ends_at_once(owner, wait_until, tmp_path):
 def test_a_process_dies_with_its_owner_and_nobody_waits(owner, wait_until):
     link = Link("import time; print('{}', flush=True); time.sleep(60)", owner)
     wait_until(lambda: link.received)
-    inner = link.process._process
-    gone: list = []
-    inner.destroyed.connect(lambda: gone.append(True))
-    owner.deleteLater()
-    wait_until(lambda: gone)
+    exits: list = []
+    link.process._process.finished.connect(lambda *_: exits.append(True))
+    begun = time.monotonic()
+    shiboken6.delete(owner)
+    assert time.monotonic() - begun < 0.1
+    wait_until(lambda: exits)
     assert not link.ended
 
 

@@ -41,6 +41,12 @@ class Child:
     def send(self, value: Any) -> None:
         self.write(json.dumps(to_line(value)).encode())
 
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            pipe.close()
+
     def until(self, *kinds: type) -> Any:
         for line in self.process.stdout:
             event = event_of(json.loads(line))
@@ -53,8 +59,7 @@ class Child:
 def engine() -> Iterator[Child]:
     child = Child(ENGINE)
     yield child
-    child.process.kill()
-    child.process.communicate()
+    child.end()
 
 
 def is_alive(pid: int) -> bool:
@@ -92,23 +97,18 @@ def gone_within(seconds: float, pid: int) -> bool:
     ],
     ids=lambda line: line[:20].decode(errors="replace"),
 )
-def test_garbage_costs_nothing(garbage):
-    child = Child(ENGINE)
-    try:
-        child.write(garbage)
-        child.send(question(7, user("Hi")))
-        failure = child.until(Failed)
-        while failure.id != 7:
-            failure = child.until(Failed)
-        assert "no model" in failure.message
-    finally:
-        child.process.kill()
-        child.process.communicate()
+def test_garbage_costs_nothing(engine, garbage):
+    engine.write(garbage)
+    engine.send(question(7, user("Hi")))
+    failure = engine.until(Failed)
+    while failure.id != 7:
+        failure = engine.until(Failed)
+    assert "no model" in failure.message
 
 
 def test_questions_wait_their_turn_and_stops_do_not(engine):
     engine.send(Load("demo"))
-    engine.send(question(1, user(ENDLESS)))
+    engine.send(question(1, user(ENDLESS), max_tokens=200))
     engine.send(question(2, user("Describe the picture.", picture())))
     engine.send(Stop(1))  # not the last question any more: nobody's answer
     assert engine.until(Loaded, Failed).title == "Demo"

@@ -47,9 +47,7 @@ ASK = Ask(
                 Medium("document", "/a/d", "d.pdf", pages=(1, 3)),
             ),
         ),
-        Message(
-            "assistant", (Words("Yes"),), thinking="Well\nwell \u2028 \ud83d\ude00"
-        ),
+        Message("assistant", (Words("Yes"),), thinking="Well\nwell \u2028 \U0001f600"),
     ),
     Options(True, 5, 100, 4096, Sampling(0.5, 0.9, 2, 1.1)),
     continue_reply=True,
