@@ -1,0 +1,268 @@
+"""What stands in the composer: words and attachments, what they cost, kept on disk.
+
+Knows the store, the media worker and details (pixel budgets). Does not know widgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from ..conversation import Attachment, Turn
+from ..settings import Settings
+from ..workers.media import MediaWorker
+from ..workers.values import Measured, MediaFailure, MediaSource, MediumCost, PromptTurn
+
+_COUNT_MS = 300
+_SAVE_MS = 800
+# Most pixels of a picture, of all frames of a video, and frames a second; None is the
+# checkpoint's own. A 1080p picture is untouched by "normal".
+DETAILS: dict[str, tuple[int | None, int | None, float | None]] = {
+    "low": (602_112, 11_760_000, 1.0),
+    "normal": (2_408_448, 23_520_000, None),
+    "high": (None, None, None),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One attachment of the draft, by a key that stays its own."""
+
+    key: str
+    attachment: Attachment
+    cost: MediumCost | None = None
+    problem: str | None = None
+
+
+class Draft(QObject):
+    """The owner of what is not sent yet."""
+
+    changed = Signal()  # items
+    counted = Signal(object)  # int | None, tokens of the whole prompt
+    settled = Signal(str, object)  # words and attachments to keep on disk
+
+    def __init__(
+        self,
+        worker: MediaWorker,
+        file_of: Callable[[Attachment], Path],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._worker, self._file_of = worker, file_of
+        self._items: list[Item] = []
+        self._text = ""
+        self._turns: tuple[Turn, ...] = ()
+        self._system = ""
+        self._thinking = True
+        self._detail = "normal"
+        self._settings = Settings()
+        self._keys = count()
+        self._asked: dict[int, str] = {}
+        self._prompt = 0
+        self._counting = QTimer(self, singleShot=True, interval=_COUNT_MS)
+        self._counting.timeout.connect(self._count)
+        self._saving = QTimer(self, singleShot=True, interval=_SAVE_MS)
+        self._saving.timeout.connect(self.save)
+        worker.measured.connect(self._measured)
+        worker.failed.connect(self._failed)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The attachments in order."""
+        return tuple(self._items)
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return self._text
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Those that can be sent, with what they cost."""
+        return tuple(
+            replace(each.attachment, tokens=each.cost.tokens if each.cost else None)
+            for each in self._items
+            if each.problem is None
+        )
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether an attachment has not been looked at yet."""
+        return any(each.cost is None and each.problem is None for each in self._items)
+
+    def open(
+        self,
+        text: str,
+        attachments: tuple[Attachment, ...],
+        turns: tuple[Turn, ...],
+        *,
+        thinking: bool,
+    ) -> None:
+        """Begin with what was kept; `turns` are those that go before it."""
+        self._saving.stop()
+        self._text, self._turns, self._thinking = text, turns, thinking
+        self._items = []
+        for attachment in attachments:
+            self._append(attachment)
+        self.changed.emit()
+        self._counting.start()
+
+    def set_turns(self, turns: tuple[Turn, ...]) -> None:
+        """What goes before the draft has changed."""
+        self._turns = turns
+        self._counting.start()
+
+    def set_text(self, text: str) -> None:
+        """Other words."""
+        if text != self._text:
+            self._text = text
+            self._touched()
+
+    def set_thinking(self, on: bool) -> None:
+        """The toggle is a part of the prompt."""
+        self._thinking = on
+        self._counting.start()
+
+    def set_settings(self, settings: Settings) -> None:
+        """System prompt and budgets."""
+        self._settings, self._system = settings, settings.system_prompt
+        self._counting.start()
+
+    def set_detail(self, detail: str) -> None:
+        """Pixel budgets of everything in the draft, and of what comes."""
+        self._detail = detail
+        for place, item in enumerate(self._items):
+            wanted = self._detailed(item.attachment)
+            if wanted != item.attachment:
+                self._items[place] = replace(item, attachment=wanted, cost=None)
+                self._measure(self._items[place])
+        self.changed.emit()
+        self._touched()
+
+    def add(self, attachment: Attachment) -> None:
+        """One more at the end."""
+        self._append(self._detailed(attachment))
+        self.changed.emit()
+        self._touched()
+
+    def remove(self, key: str) -> None:
+        """One less."""
+        self._items = [each for each in self._items if each.key != key]
+        self.changed.emit()
+        self._touched()
+
+    def move(self, key: str, step: int) -> None:
+        """Earlier (-1) or later (1)."""
+        places = [n for n, each in enumerate(self._items) if each.key == key]
+        if not places:
+            return
+        to = min(max(places[0] + step, 0), len(self._items) - 1)
+        self._items.insert(to, self._items.pop(places[0]))
+        self.changed.emit()
+        self._touched()
+
+    def item(self, key: str) -> Item | None:
+        """The attachment with this key."""
+        return next((each for each in self._items if each.key == key), None)
+
+    def clear(self) -> None:
+        """It was sent."""
+        self._text, self._items = "", []
+        self.changed.emit()
+        self.save()
+
+    def save(self) -> None:
+        """Keep it now."""
+        self._saving.stop()
+        self.settled.emit(self._text, self.attachments)
+
+    def recount(self) -> None:
+        """Another model counts."""
+        for item in self._items:
+            self._measure(item)
+        self._counting.start()
+
+    def _touched(self) -> None:
+        self._counting.start()
+        self._saving.start()
+
+    def _detailed(self, attachment: Attachment) -> Attachment:
+        still, moving, fps = DETAILS[self._detail]
+        if attachment.kind == "video":
+            most = _least(moving, self._settings.video_max_pixels)
+            return replace(
+                attachment, max_pixels=most, fps=self._settings.video_fps or fps
+            )
+        most = _least(still, self._settings.image_max_pixels)
+        return replace(attachment, max_pixels=most)
+
+    def _append(self, attachment: Attachment) -> None:
+        item = Item(f"a{next(self._keys)}", attachment)
+        self._items.append(item)
+        self._measure(item)
+
+    def _measure(self, item: Item) -> None:
+        request = self._worker.measure_attachment(
+            self._source(item.attachment, item.key)
+        )
+        self._asked[request] = item.key
+
+    def _source(self, attachment: Attachment, key: str) -> MediaSource:
+        return MediaSource(
+            key=key,
+            path=self._file_of(attachment),
+            kind=attachment.kind,
+            pages=attachment.pages,
+            max_pixels=attachment.max_pixels,
+            fps=attachment.fps,
+        )
+
+    def _count(self) -> None:
+        told = [
+            PromptTurn(
+                turn.role,
+                turn.text,
+                turn.thinking or None,
+                tuple(self._source(a, a.digest) for a in turn.attachments),
+            )
+            for turn in self._turns
+            if turn.text or turn.attachments
+        ]
+        sources = tuple(self._source(a, a.digest) for a in self.attachments)
+        told.append(PromptTurn("user", self._text, None, sources))
+        self._prompt = self._worker.measure_prompt(told, thinking=self._thinking)
+
+    def _measured(self, measured: Measured) -> None:
+        if measured.request == self._prompt:
+            self.counted.emit(measured.total)
+        elif (key := self._asked.pop(measured.request, None)) is not None:
+            cost = measured.media[0]
+            if measured.media[1:]:  # pages of a document, one by one
+                tokens = sum(each.tokens for each in measured.media)
+                cost = replace(cost, tokens=tokens)
+            self._replace(key, cost=cost)
+
+    def _failed(self, failure: MediaFailure) -> None:
+        if failure.request == self._prompt:
+            self.counted.emit(None)
+        elif (key := self._asked.pop(failure.request, None)) is not None:
+            self._replace(key, problem=failure.problem)
+            self._counting.start()
+
+    def _replace(
+        self, key: str, *, cost: MediumCost | None = None, problem: str | None = None
+    ) -> None:
+        for place, item in enumerate(self._items):
+            if item.key == key:
+                self._items[place] = replace(item, cost=cost, problem=problem)
+                self.changed.emit()
+                return
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    given = [each for each in (one, other) if each is not None]
+    return min(given) if given else None

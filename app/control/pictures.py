@@ -1,0 +1,75 @@
+"""What is shown of attachments: asked of the media worker once, kept by digest.
+
+Knows pixmaps and the worker. Does not know who shows them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QPixmap
+
+from ..conversation import Attachment
+from ..workers.media import MediaWorker
+from ..workers.values import MediaFailure, MediaSource, Strip
+
+_SIDE = 960
+_KEPT = 64
+Key = tuple[str, int | None]
+
+
+class Pictures(QObject):
+    """Pixmaps of pictures, first frames and pages; `changed` when more are there."""
+
+    changed = Signal()
+
+    def __init__(self, worker: MediaWorker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker = worker
+        self._known: dict[str, tuple[Attachment, Path]] = {}
+        self._kept: OrderedDict[Key, QPixmap] = OrderedDict()
+        self._asked: dict[int, Key] = {}
+        self._hopeless: set[Key] = set()
+        worker.strip_ready.connect(self._ready)
+        worker.failed.connect(self._failed)
+
+    def learn(self, attachment: Attachment, path: Path) -> None:
+        """Where the file of an attachment lies."""
+        self._known[attachment.digest] = (attachment, path)
+
+    def picture(self, digest: str, page: int | None) -> QPixmap | None:
+        """What is there now; what is not is asked for, and `changed` tells."""
+        key = (digest, page)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if (
+            digest in self._known
+            and key not in self._hopeless
+            and key not in self._asked.values()
+        ):
+            attachment, path = self._known[digest]
+            source = MediaSource(
+                key=f"picture:{digest}",
+                path=path,
+                kind=attachment.kind,
+                pages=(page,) if page is not None else attachment.pages,
+            )
+            self._asked[self._worker.thumbnail(source, side=_SIDE)] = key
+        return None
+
+    def _ready(self, strip: Strip) -> None:
+        key = self._asked.pop(strip.request, None)
+        if key is None or not strip.frames:
+            return
+        self._kept[key] = QPixmap(str(strip.frames[0].path))
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        self.changed.emit()
+
+    def _failed(self, failure: MediaFailure) -> None:
+        key = self._asked.pop(failure.request, None)
+        if key is not None:
+            self._hopeless.add(key)

@@ -1,0 +1,39 @@
+"""A line over the conversation: what went wrong outside of it. Closed by hand."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+
+from .icons import icon
+from .palette import M, S
+from .theme import Theme, set_role
+
+
+class NoticeBar(QFrame):
+    """Shows one message at a time."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        set_role(self, "banner")
+        self.words = QLabel(self)
+        self.words.setWordWrap(True)
+        self._close = QToolButton(self)
+        self._close.setAccessibleName(self.tr("Close"))
+        self._close.clicked.connect(self.hide)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(M, S, M, S)
+        row.addWidget(self.words, 1)
+        row.addWidget(self._close)
+        theme.changed.connect(self._dress)
+        self._dress()
+        self.hide()
+
+    def say(self, text: str) -> None:
+        """Show a message in place of the one before."""
+        self.words.setText(text)
+        self.setAccessibleName(text)
+        self.show()
+
+    def _dress(self) -> None:
+        self._close.setIcon(icon("close", self._theme.palette.muted, 16))
