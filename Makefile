@@ -1,10 +1,10 @@
-# Everything a maker needs: `make test`, `make demo`, `make lint`, `make live`.
+# Everything a maker needs: `make test`, `make demo`, `make app`, `make lint`, `make live`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 MEDIA := mlx_glm45v/demo/media
 
-.PHONY: setup test demo lint live clean
+.PHONY: setup test demo app lint live clean
 
 setup: $(VENV)/.ready
 
@@ -21,6 +21,9 @@ test: setup  ## the whole suite, without torch and without a network
 demo: setup  ## questions about the example picture and video, answered by the demo model
 	$(BIN)/python -m mlx_glm45v.generate "Describe the picture." --image $(MEDIA)/example.png
 	$(BIN)/python -m mlx_glm45v.generate "Which way does the shape move?" --video $(MEDIA)/example.mp4
+
+app: setup  ## the desktop app, talking to the demo model
+	$(BIN)/python -m app
 
 lint: setup
 	$(BIN)/ruff check .

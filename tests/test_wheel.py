@@ -17,7 +17,7 @@ def wheel(tmp_path_factory) -> Path:
     # setuptools leaves its working files in the source folder, so it gets a copy.
     source = folder / "source"
     source.mkdir()
-    for name in ("mlx_glm45v", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("mlx_glm45v", "app", "pyproject.toml", "README.md", "LICENSE"):
         (source / name).symlink_to(ROOT / name)
     subprocess.run(
         [
@@ -44,7 +44,35 @@ def test_the_wheel_holds_the_demo_and_no_tests(wheel):
     ):
         assert wanted in names
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"mlx_glm45v", f"{wheel.name.split('-py3')[0]}.dist-info"}
+    assert tops == {
+        "mlx_glm45v",
+        "mlx_glm45v_app",
+        f"{wheel.name.split('-py3')[0]}.dist-info",
+    }
+
+
+def test_the_wheel_holds_every_module(wheel):
+    """Packages are listed by hand in pyproject.toml."""
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    wanted = {
+        f"{target}/{file.relative_to(ROOT / folder).as_posix()}"
+        for folder, target in (("mlx_glm45v", "mlx_glm45v"), ("app", "mlx_glm45v_app"))
+        for file in (ROOT / folder).rglob("*.py")
+    }
+    assert held == wanted
+
+
+def test_the_installed_app_is_found_by_its_own_name(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlx_glm45v_app", "--worker", "nonsense"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "no worker 'nonsense'" in done.stderr
 
 
 def test_the_installed_wheel_answers_about_a_picture(wheel, tmp_path):

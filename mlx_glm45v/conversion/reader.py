@@ -183,7 +183,7 @@ class Reader(AbstractContextManager["Reader"]):
     ) -> None:
         """Fill `raw` with what lies from row `first` of `total` on."""
         at = info.start + first * (info.nbytes // total)
-        left = memoryview(raw)
+        left = raw.data
         try:
             descriptor = self._open(info.file)
             while left:
