@@ -28,7 +28,7 @@ def ours(*, search: bool = False) -> Convert:
 def whole_layers() -> Convert:
     """A whole layer at a time, the same 4 bits."""
     from benchmarks.whole_layers import convert_whole_layers
-    from mlx_glm45v.conversion.recipes import find_recipe
+    from mlx_glm45v.parameters.recipes import find_recipe
 
     def run(source: Path, target: Path) -> None:
         convert_whole_layers(source, target, find_recipe("4bit"))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.shapes import parameter_shapes
+from mlx_glm45v.parameters.shapes import parameter_shapes
 
 SHARD_BYTES = 5_000_000_000
 _POOL_NUMBERS = 2**25

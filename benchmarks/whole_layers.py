@@ -13,8 +13,8 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from mlx_glm45v.conversion.recipes import Recipe
 from mlx_glm45v.model.weights import keeps_float32, layer_of, module_of, targets
+from mlx_glm45v.parameters.recipes import Recipe
 
 
 def convert_whole_layers(source: Path, target: Path, recipe: Recipe) -> None:

@@ -46,17 +46,8 @@ ROOMS = {
     "checkpoints": room({*VALUES, "safetensors_header", "shards", "hub"}),
     "matching": room({*FILES, "model.weights"}),
     "reading": room({*FILES, "matching", "model.weights"}, {"mlx"}),
-    # What the converter knows of shapes and recipes without opening anything.
-    "memory": room(
-        {
-            *FILES,
-            "model.weights",
-            "conversion.kinds",
-            "conversion.recipes",
-            "conversion.shapes",
-        },
-        {"mlx"},
-    ),
+    "parameters": room({"errors", "config", "model.weights"}),
+    "memory": room({*FILES, "model.weights", "parameters"}, {"mlx"}),
     "media": room({"errors", "messages"}, PIXELS),
     "processing": room(
         {"errors", "messages", "media"}, {"numpy", "PIL", "tokenizers", "jinja2"}
@@ -77,10 +68,11 @@ ROOMS = {
         {"mlx", "numpy", "mlx_lm.models.cache", "mlx_lm.sample_utils"},
     ),
     "conversion": room(
-        {*FILES, "matching", "memory", "model.weights"}, {"mlx", "numpy"}
+        {*FILES, "matching", "memory", "model.weights", "parameters"},
+        {"mlx", "numpy"},
     ),
     # Asks the Hub where its cache lies.
-    "conversion.dry_run": room({*FILES, "memory", "conversion"}, HUB),
+    "conversion.dry_run": room({*FILES, "memory", "conversion", "parameters"}, HUB),
     # The converter's command line, and its one answer of the converted model.
     "conversion.command": room({"*"}),
     "conversion.trial": room({*VALUES, "chat", "loading"}),

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from ..parameters.recipes import BITS, RECIPES, Mode, Recipe
 from .recipe_words import recipe_of
-from .recipes import BITS, RECIPES, Mode, Recipe
 
 _DTYPES = ("float16", "bfloat16", "float32")
 _PREDICATES = tuple(name for name in RECIPES if name.startswith("mixed_"))

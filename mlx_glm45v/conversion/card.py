@@ -10,11 +10,11 @@ import shlex
 from collections import Counter
 
 from ..model.weights import keeps_float32, module_of
-from .kinds import kind_of
+from ..parameters.kinds import kind_of
+from ..parameters.recipes import Recipe
+from ..parameters.shapes import size_of
 from .plan import Parameter, Plan
 from .recipe_words import words_of
-from .recipes import Recipe
-from .shapes import size_of
 
 _REPO_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 

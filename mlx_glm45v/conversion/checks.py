@@ -16,6 +16,7 @@ from typing import Any
 from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
 from ..errors import CheckpointError
+from ..parameters.shapes import parameter_shapes
 from ..safetensors_header import TensorInfo
 from ..shards import INDEX_NAME, listed
 from .beside import (
@@ -28,7 +29,6 @@ from .beside import (
 )
 from .disk import crc_of
 from .plan import Plan
-from .shapes import parameter_shapes
 from .sources import find_sources
 
 # Told how many bytes were just read, and of what; may raise `Cancelled`.

@@ -18,11 +18,11 @@ import numpy as np
 from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
 from ..model.weights import keeps_float32, layer_of, module_of
+from ..parameters.kinds import KINDS, Kind, kind_of
+from ..parameters.recipes import Scheme
 from .checks import Advance
-from .kinds import KINDS, Kind, kind_of
 from .plan import DTYPES, Parameter, Plan
 from .reader import BLOCK_NUMBERS, Reader
-from .recipes import Scheme
 from .sources import find_sources
 from .stored import Span
 

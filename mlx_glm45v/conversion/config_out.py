@@ -11,8 +11,8 @@ from typing import Any
 
 from ..config import Glm4vMoeConfig
 from ..model.weights import module_of
-from .recipes import Scheme
-from .shapes import size_of
+from ..parameters.recipes import Scheme
+from ..parameters.shapes import size_of
 
 
 def output_config(

@@ -19,6 +19,7 @@ from ..errors import ConversionError
 from ..memory import METAL, Footprint, Machine, verdicts
 from ..memory.fitting import verdict
 from ..memory.report import gigabytes, table, verdict_line, verdict_table
+from ..parameters.recipes import Recipe
 from ..progress import ShouldStop
 from ..shards import INDEX_NAME, listed
 from .beside import CARD_NAME, CHECKSUMS_NAME, CONFIG_NAME, copied_files
@@ -28,7 +29,6 @@ from .pipeline import plan_conversion
 from .plan import DTYPES, Plan
 from .reader import BLOCK_NUMBERS
 from .recipe_table import footprint_of
-from .recipes import Recipe
 from .sizes import measure
 from .target import check_target, replaced_bytes
 

@@ -17,6 +17,7 @@ from ..errors import ConversionError
 from ..hub.arrivals import Arrivals
 from ..hub.asking import RETRY_WAITS
 from ..hub.download import open_repository
+from ..parameters.recipes import Recipe
 from ..progress import ProgressCallback, ShouldStop
 from ..safetensors_header import LENGTH_BYTES, Header, parse_header, table_length
 from .arriving import AT_A_TIME, ArrivingFiles, noted_commit
@@ -26,7 +27,6 @@ from .journal import JOURNAL_NAME
 from .pieces import most_files_at_once
 from .pipeline import ConversionSummary, check_config, convert_plan, plan_conversion
 from .plan import Plan
-from .recipes import Recipe
 from .target import SOURCE_FOLDER, check_target
 
 # A run takes hours; a line that is gone for minutes should not end it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from .recipes import Scheme
+from ..parameters.recipes import Scheme
 
 COMPRESSED_TENSORS = "compressed-tensors"
 BLOCK_FP8 = "fp8"

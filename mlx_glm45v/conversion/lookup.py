@@ -21,10 +21,10 @@ from ..checkpoints import (
 from ..config import Glm4vMoeConfig
 from ..errors import CheckpointError
 from ..model.weights import keeps_float32
+from ..parameters.shapes import parameter_shapes, size_of
 from ..progress import ShouldStop
 from ..safetensors_header import TensorInfo
 from .beside import CONFIG_NAME
-from .shapes import parameter_shapes, size_of
 
 
 @dataclass(frozen=True)

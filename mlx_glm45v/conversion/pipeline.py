@@ -21,6 +21,7 @@ from ..checkpoints import (
     read_config,
 )
 from ..errors import Cancelled, ConversionError
+from ..parameters.recipes import Recipe, find_recipe
 from ..progress import Progress, ProgressCallback, ShouldStop
 from ..shards import INDEX_NAME, listed
 from .beside import (
@@ -35,7 +36,6 @@ from .card import command_line, model_card
 from .foreign import check_quantization
 from .layout import index_document
 from .plan import Plan, make_plan
-from .recipes import Recipe, find_recipe
 from .run import Limits, Run
 from .source_files import SourceFiles
 from .target import check_target

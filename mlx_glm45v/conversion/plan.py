@@ -19,11 +19,11 @@ from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
 from ..errors import CheckpointError, ConversionError
 from ..model.weights import keeps_float32, layer_of, module_of
+from ..parameters.recipes import Recipe, Scheme
+from ..parameters.shapes import parameter_shapes, size_of
 from .config_out import output_config
 from .layout import LARGEST_FILE, Array, OutputFile, Slot, lay_out
 from .quantise import packed_shapes
-from .recipes import Recipe, Scheme
-from .shapes import parameter_shapes, size_of
 from .sources import find_sources
 from .stored import Span
 

@@ -16,7 +16,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from .recipes import Scheme
+from ..parameters.recipes import Scheme
 from .search import search_rows
 
 Suffix = str

@@ -11,7 +11,7 @@ from typing import Any
 from ..config import Glm4vMoeConfig
 from ..memory import Footprint, estimate_footprint, verdicts
 from ..memory.request import LARGEST_IMAGE_TOKENS
-from .recipes import RECIPES, Recipe
+from ..parameters.recipes import RECIPES, Recipe
 from .sizes import measure
 
 # What a recipe's summary promises room for: a talk about a picture.

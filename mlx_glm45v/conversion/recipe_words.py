@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from .recipes import (
+from ..parameters.recipes import (
     FP_MODES,
     RECIPES,
     Mode,

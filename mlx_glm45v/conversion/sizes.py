@@ -15,10 +15,10 @@ import mlx.core as mx
 
 from ..config import Glm4vMoeConfig
 from ..model.weights import keeps_float32
-from .kinds import Kind, kind_of
+from ..parameters.kinds import Kind, kind_of
+from ..parameters.recipes import Recipe
+from ..parameters.shapes import Shape, parameter_shapes, size_of
 from .quantise import packed_shapes
-from .recipes import Recipe
-from .shapes import Shape, parameter_shapes, size_of
 
 _EXPERTS: frozenset[Kind] = frozenset({"expert_gate", "expert_up", "expert_down"})
 _TOWER: frozenset[Kind] = frozenset({"vision", "patches"})

@@ -14,10 +14,10 @@ from ..checkpoints import Checkpoint
 from ..errors import CheckpointError
 from ..matching import FLOATS, Expected, Source, match
 from ..model.weights import module_of, targets
+from ..parameters.recipes import Scheme
 from ..safetensors_header import TensorInfo
 from .foreign import BLOCK_FP8, block_size, check_quantization, mlx_scheme
 from .quantise import packed_shapes
-from .recipes import Scheme
 from .stored import Packed, Plain, ScaledBlocks, ScaledRows, Span, Stored, matrix_shape
 
 Shape = tuple[int, ...]

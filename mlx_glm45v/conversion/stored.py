@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.weights import Axes
+from ..parameters.recipes import Scheme
 from ..safetensors_header import TensorInfo
-from .recipes import Scheme
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from math import ceil
 
 from ..config import Glm4vMoeConfig
-from ..conversion.recipes import RECIPES
 from ..errors import NotEnoughMemory
+from ..parameters.recipes import RECIPES
 from .footprint import Footprint, smallest_footprint
 from .machine import GIB, SYSTEM_BYTES, Machine, mac, this_machine
 from .report import Verdict, described, gigabytes, table

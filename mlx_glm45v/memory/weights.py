@@ -11,10 +11,10 @@ from typing import Any
 
 from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
-from ..conversion.kinds import NEVER_QUANTISED, kind_of
-from ..conversion.recipes import Recipe, Scheme
-from ..conversion.shapes import Shape, parameter_shapes
 from ..model.weights import keeps_float32, layer_of, module_of, targets
+from ..parameters.kinds import NEVER_QUANTISED, kind_of
+from ..parameters.recipes import Recipe, Scheme
+from ..parameters.shapes import Shape, parameter_shapes
 
 _FLOATS = {"F32", "F16", "BF16"}
 _FLOAT32 = 4

@@ -10,7 +10,7 @@ from app.models import EngineState, ModelEntry, Transfer
 from app.ui import models_words as say
 from app.ui.models_page import ModelsPage
 from app.ui.words import breakable, size_words, time_words
-from mlx_glm45v.conversion.recipes import RECIPES
+from mlx_glm45v.parameters.recipes import RECIPES
 
 REPO = "mlx-community/GLM-4.5V-4bit"
 DEMO = ModelEntry("demo", "Demo", "demo", "ready", size=5_600_000, fits="yes")

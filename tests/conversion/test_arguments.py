@@ -12,7 +12,7 @@ import pytest
 
 from mlx_glm45v.conversion.arguments import Wishes, parse
 from mlx_glm45v.conversion.card import command_line
-from mlx_glm45v.conversion.recipes import RECIPES, Recipe, floating, mixed, uniform
+from mlx_glm45v.parameters.recipes import RECIPES, Recipe, floating, mixed, uniform
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,11 +16,11 @@ from mlx_glm45v.conversion.dry_run import Assessment, Disk, assess, assessment_l
 from mlx_glm45v.conversion.lookup import local_folder, look_at
 from mlx_glm45v.conversion.pipeline import convert
 from mlx_glm45v.conversion.recipe_table import recipe_lines, released
-from mlx_glm45v.conversion.recipes import RECIPES, find_recipe
 from mlx_glm45v.conversion.sizes import measure
 from mlx_glm45v.errors import CheckpointError, ConversionError, DownloadError
 from mlx_glm45v.memory import CPU, mac
 from mlx_glm45v.memory.machine import metal_machine
+from mlx_glm45v.parameters.recipes import RECIPES, find_recipe
 from tests.checkpoint_forms import Arrays, per_expert, random_weights
 from tests.conversion.forms import (
     COMPRESSED_TENSORS,

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from mlx_glm45v.checkpoints import read_checkpoint
 from mlx_glm45v.conversion.beside import read_checksums
 from mlx_glm45v.conversion.pipeline import convert, convert_plan, plan_conversion
-from mlx_glm45v.conversion.recipes import find_recipe
 from mlx_glm45v.conversion.run import Limits
 from mlx_glm45v.errors import Cancelled, CheckpointError, ConversionError
 from mlx_glm45v.loading import load_model
+from mlx_glm45v.parameters.recipes import find_recipe
 from mlx_glm45v.progress import Progress
 from tests.checkpoint_forms import (
     FORMS,

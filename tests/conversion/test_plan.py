@@ -16,9 +16,9 @@ from mlx_glm45v.config import Glm4vMoeConfig
 from mlx_glm45v.conversion.layout import Array, index_document, lay_out
 from mlx_glm45v.conversion.plan import Plan, make_plan
 from mlx_glm45v.conversion.recipe_table import released
-from mlx_glm45v.conversion.recipes import find_recipe
-from mlx_glm45v.conversion.shapes import parameter_shapes, size_of
 from mlx_glm45v.errors import CheckpointError
+from mlx_glm45v.parameters.recipes import find_recipe
+from mlx_glm45v.parameters.shapes import parameter_shapes, size_of
 from mlx_glm45v.safetensors_header import TensorInfo, read_header
 from tests.checkpoint_forms import (
     FORMS,

@@ -12,7 +12,7 @@ from mlx_glm45v.conversion.quantise import (
     quantise_rows,
     suffixes_of,
 )
-from mlx_glm45v.conversion.recipes import BITS, FP_MODES, Scheme
+from mlx_glm45v.parameters.recipes import BITS, FP_MODES, Scheme
 
 SCHEMES = [
     *(Scheme(bits, 64) for bits in BITS),

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from mlx_glm45v.conversion.fp8 import E4M3
 from mlx_glm45v.conversion.reader import Reader
-from mlx_glm45v.conversion.recipes import Scheme
 from mlx_glm45v.conversion.stored import (
     Packed,
     Plain,
@@ -22,6 +21,7 @@ from mlx_glm45v.conversion.stored import (
     Stored,
 )
 from mlx_glm45v.errors import CheckpointError
+from mlx_glm45v.parameters.recipes import Scheme
 from mlx_glm45v.safetensors_header import TensorInfo, read_header
 from tests.conversion.forms import Raw, raw, write_source
 

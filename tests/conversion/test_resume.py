@@ -18,11 +18,11 @@ import pytest
 from mlx_glm45v.checkpoints import read_checkpoint
 from mlx_glm45v.conversion.journal import JOURNAL_NAME, Journal
 from mlx_glm45v.conversion.pipeline import convert
-from mlx_glm45v.conversion.recipes import find_recipe
 from mlx_glm45v.conversion.run import Step
 from mlx_glm45v.conversion.writer import temporary_name
 from mlx_glm45v.errors import CheckpointError, ConversionError
 from mlx_glm45v.loading import load_model
+from mlx_glm45v.parameters.recipes import find_recipe
 from tests.checkpoint_forms import per_expert, random_weights
 from tests.conversion.forms import SMALL, contents, in_bf16, raws, write_source
 from tests.conversion.interrupted import (

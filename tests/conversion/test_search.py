@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mlx_glm45v.conversion import search
-from mlx_glm45v.conversion.recipes import BITS
 from mlx_glm45v.conversion.search import pack, search_rows
+from mlx_glm45v.parameters.recipes import BITS
 
 Packed = tuple[mx.array, ...]
 

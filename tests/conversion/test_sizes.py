@@ -4,9 +4,9 @@ import mlx.core as mx
 import pytest
 
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.recipes import RECIPES, uniform
 from mlx_glm45v.conversion.sizes import Sizes, measure
 from mlx_glm45v.memory import estimate_footprint
+from mlx_glm45v.parameters.recipes import RECIPES, uniform
 from tests.checkpoint_forms import CONFIG, config_with, random_weights
 
 GIB = 2**30

@@ -18,9 +18,9 @@ from mlx_glm45v.checkpoints import read_checkpoint
 from mlx_glm45v.conversion.comparison import Comparison, allowed_error
 from mlx_glm45v.conversion.pipeline import convert, plan_conversion
 from mlx_glm45v.conversion.quantise import quantise_rows
-from mlx_glm45v.conversion.recipes import FP_MODES, Scheme
 from mlx_glm45v.conversion.verify import Verification, verification_lines, verify
 from mlx_glm45v.errors import Cancelled
+from mlx_glm45v.parameters.recipes import FP_MODES, Scheme
 from mlx_glm45v.progress import Progress
 from mlx_glm45v.safetensors_header import TensorInfo
 from tests.checkpoint_forms import (

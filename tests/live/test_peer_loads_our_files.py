@@ -19,8 +19,8 @@ from mlx.utils import tree_flatten
 from mlx_glm45v import load_model
 from mlx_glm45v.checkpoints import read_config
 from mlx_glm45v.conversion.pipeline import convert
-from mlx_glm45v.conversion.recipes import RECIPES
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from mlx_glm45v.parameters.recipes import RECIPES
 from tests.checkpoint_forms import (
     Arrays,
     config_with,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.shapes import parameter_shapes
+from mlx_glm45v.parameters.shapes import parameter_shapes
 from tests.checkpoint_forms import config_with
 
 GLM45V: dict[str, Any] = {

@@ -11,11 +11,11 @@ import pytest
 
 from mlx_glm45v.checkpoints import read_checkpoint
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.recipes import RECIPES, Recipe
-from mlx_glm45v.conversion.shapes import parameter_shapes
 from mlx_glm45v.conversion.sizes import measure
 from mlx_glm45v.loading import load_model
 from mlx_glm45v.memory import recipe_bytes, weight_bytes, weight_bytes_of_files
+from mlx_glm45v.parameters.recipes import RECIPES, Recipe
+from mlx_glm45v.parameters.shapes import parameter_shapes
 from tests.checkpoint_forms import (
     CONFIG,
     FORMS,

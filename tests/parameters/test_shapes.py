@@ -8,8 +8,8 @@ import pytest
 from mlx.utils import tree_flatten
 
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.shapes import count_parameters, parameter_shapes
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from mlx_glm45v.parameters.shapes import count_parameters, parameter_shapes
 from tests.checkpoint_forms import CONFIG, config_with
 
 REAL = Path(__file__).parents[2] / "../shared/checkpoints/GLM-4.5V.config.json"

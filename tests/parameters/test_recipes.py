@@ -7,8 +7,10 @@ import pytest
 from mlx_lm.convert import mixed_quant_predicate_builder
 
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.kinds import KINDS, kind_of
-from mlx_glm45v.conversion.recipes import (
+from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from mlx_glm45v.model.weights import module_of
+from mlx_glm45v.parameters.kinds import KINDS, kind_of
+from mlx_glm45v.parameters.recipes import (
     BITS,
     FP_MODES,
     RECIPES,
@@ -20,9 +22,7 @@ from mlx_glm45v.conversion.recipes import (
     mixed,
     uniform,
 )
-from mlx_glm45v.conversion.shapes import parameter_shapes
-from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
-from mlx_glm45v.model.weights import module_of
+from mlx_glm45v.parameters.shapes import parameter_shapes
 from tests.checkpoint_forms import CONFIG, config_with
 
 LAYERS = 46

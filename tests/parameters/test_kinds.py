@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mlx_glm45v.config import Glm4vMoeConfig
-from mlx_glm45v.conversion.kinds import KINDS, NEVER_QUANTISED, kind_of
-from mlx_glm45v.conversion.shapes import parameter_shapes
+from mlx_glm45v.parameters.kinds import KINDS, NEVER_QUANTISED, kind_of
+from mlx_glm45v.parameters.shapes import parameter_shapes
 from tests.checkpoint_forms import CONFIG
 
 LAYER = "language_model.model.layers.31"
