@@ -5,6 +5,7 @@ Knows streams, clocks and words. Does not know files or arguments.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import time
@@ -136,7 +137,8 @@ class Terminal:
                 f"the model, such as {summary.dropped[0]}"
             )
         said.append(
-            f"try it: python -m mlx_glm45v.generate --model {summary.folder} --chat"
+            "try it: python -m mlx_glm45v.generate --model "
+            f"{shlex.quote(str(summary.folder))} --chat"
         )
         self.lines(said)
 

@@ -56,11 +56,24 @@ class Footprint:
         kept = self.weights + self.kv + self.vision_features
         return kept + self.workspace + self.reserve
 
-    def with_request(self, **changes: Any) -> Footprint:
+    def with_request(
+        self,
+        *,
+        context: int | None = None,
+        images: int | None = None,
+        video_seconds: float | None = None,
+    ) -> Footprint:
         """The same model with another request; raises ValueError as the first did."""
-        return _footprint(
-            self.config, self.weights, replace(self.request, **changes), self.backend
+        asked = self.request
+        request = replace(
+            asked,
+            context=asked.context if context is None else context,
+            images=asked.images if images is None else images,
+            video_seconds=(
+                asked.video_seconds if video_seconds is None else video_seconds
+            ),
         )
+        return _footprint(self.config, self.weights, request, self.backend)
 
 
 def estimate_footprint(
