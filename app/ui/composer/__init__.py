@@ -1,6 +1,7 @@
 """Where a person writes: words, attachments, their cost, thinking, Send and Stop."""
 
-from .drops import DropOverlay, DropTarget, Offered, sources_of
+from .drops import Offered, sources_of
+from .overlay import DropOverlay, DropTarget
 from .panel import Composer
 from .values import CardValue
 

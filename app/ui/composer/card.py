@@ -1,4 +1,4 @@
-"""One attachment: thumbnail, name, tokens; a border and a line when it is unreadable.
+"""One attachment as a widget: its keys, its menu, dragging it to another place.
 
 It paints itself, since fifty of them have to appear at once; only the button that
 removes it is a widget, made when first hovered or focused.
@@ -6,29 +6,23 @@ removes it is a widget, made when first hovered or focused.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
     QContextMenuEvent,
     QEnterEvent,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPainterPath,
     QPaintEvent,
-    QPen,
-    QPixmap,
 )
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
-from ..icons import icon, pixmap
-from ..palette import CARD_RADIUS, META, XS, XXS
+from ..icons import icon
+from ..palette import XS
 from ..theme import Theme
-from .values import CardValue, chip_text, cost_text, spoken
-
-THUMBNAIL = 64
-_KIND_ICONS = {"image": "image", "video": "video", "document": "document"}
+from .face import button_corner, card_size, outline, paint_card
+from .values import CardValue, spoken
 
 
 class AttachmentCard(QWidget):
@@ -68,23 +62,13 @@ class AttachmentCard(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        theme = self._theme
-        line = theme.pixels(META) * 4 // 3
-        width = max(THUMBNAIL + 2 * XS, theme.pixels(88))
-        if self._value.problem is not None:
-            width = THUMBNAIL + XS + theme.pixels(176)
-        return QSize(width, XXS + THUMBNAIL + XXS + 2 * line + XXS)
+        return card_size(self._value, self._theme)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if self._value.problem is None:
-            self._paint_readable(painter)
-        else:
-            self._paint_problem(painter)
+        paint_card(painter, self._value, self._theme, self.rect())
         if self.hasFocus():
-            self._outline(painter, self._theme.color("accent"), 2)
+            outline(painter, self.rect(), self._theme.color("accent"), 2)
         painter.end()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -180,103 +164,8 @@ class AttachmentCard(QWidget):
             f"{colors.raised}; border-radius: 11px; padding: 0; }}"
             f"QToolButton:hover {{ background: {colors.danger}; }}"
         )
-        corner = self._place().topRight()
+        corner = button_corner(self._value, self.rect())
         button.setGeometry(corner.x() - 14, 0, 22, 22)
         name = self.tr("Remove {name}").format(name=self._value.name)
         button.setAccessibleName(name)
         button.setToolTip(name)
-
-    def _place(self) -> QRect:
-        """Where the thumbnail stands: centred, or at the left of a reason."""
-        if self._value.problem is not None:
-            top = (self.height() - THUMBNAIL) // 2
-            return QRect(XS, top, THUMBNAIL - XS, THUMBNAIL)
-        return QRect((self.width() - THUMBNAIL) // 2, XXS, THUMBNAIL, THUMBNAIL)
-
-    def _paint_readable(self, painter: QPainter) -> None:
-        theme, place = self._theme, self._place()
-        rounded = QPainterPath()
-        rounded.addRoundedRect(QRectF(place), CARD_RADIUS, CARD_RADIUS)
-        picture = self._value.thumbnail
-        if picture is None or picture.isNull():
-            painter.fillPath(rounded, theme.color("soft"))
-            self._glyph(painter, _KIND_ICONS[self._value.kind], "accent", place)
-        else:
-            painter.setClipPath(rounded)
-            painter.fillRect(place, theme.color("window"))
-            _fill(painter, picture, place)
-            painter.setClipping(False)
-        painter.setPen(QPen(theme.color("border"), 1))
-        painter.drawPath(rounded)
-        self._paint_chip(painter, place)
-        painter.setFont(theme.font(META))
-        metrics = painter.fontMetrics()
-        line = theme.pixels(META) * 4 // 3
-        words = QRect(2, place.bottom() + 1 + XXS, self.width() - 4, line)
-        middle = Qt.TextElideMode.ElideMiddle
-        for text, color in (
-            (self._value.name, "text"),
-            (cost_text(self._value), "muted"),
-        ):
-            painter.setPen(theme.color(color))
-            shown = metrics.elidedText(text, middle, words.width())
-            painter.drawText(words, Qt.AlignmentFlag.AlignCenter, shown)
-            words.translate(0, line)
-
-    def _paint_chip(self, painter: QPainter, place: QRect) -> None:
-        text = chip_text(self._value)
-        if not text:
-            return
-        painter.setFont(self._theme.font(META))
-        metrics = painter.fontMetrics()
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, place.width() - 8)
-        size = QSize(metrics.horizontalAdvance(shown) + 8, metrics.height() + 2)
-        chip = QRect(QPoint(0, 0), size)
-        chip.moveBottomRight(place.bottomRight() - QPoint(3, 3))
-        painter.setPen(Qt.PenStyle.NoPen)
-        # On a picture of any brightness, in both themes.
-        painter.setBrush(QColor(0, 0, 0, 180))
-        painter.drawRoundedRect(chip, 5, 5)
-        painter.setPen(QColor("#FFFFFF"))
-        painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, shown)
-
-    def _paint_problem(self, painter: QPainter) -> None:
-        theme, place = self._theme, self._place()
-        self._outline(painter, theme.color("danger"), 1)
-        self._glyph(painter, "warning", "danger", place)
-        left = place.right() + XXS
-        words = QRect(left, XS, self.width() - left - XS, self.height() - 2 * XS)
-        painter.setFont(theme.font(META))
-        metrics = painter.fontMetrics()
-        painter.setPen(theme.color("text"))
-        room = words.width() - XS * 2  # the button that removes it stands there
-        name = metrics.elidedText(self._value.name, Qt.TextElideMode.ElideMiddle, room)
-        painter.drawText(words, Qt.AlignmentFlag.AlignTop, name)
-        painter.setPen(theme.color("danger"))
-        words.setTop(words.top() + metrics.height() + 2)
-        wrapped = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-        painter.drawText(words, wrapped, self._value.problem or "")
-
-    def _glyph(self, painter: QPainter, name: str, color: str, place: QRect) -> None:
-        tone = getattr(self._theme.palette, color)
-        spot = QRect(0, 0, 28, 28)
-        spot.moveCenter(place.center())
-        painter.drawPixmap(
-            spot.topLeft(), pixmap(name, tone, 28, self.devicePixelRatioF())
-        )
-
-    def _outline(self, painter: QPainter, color: QColor, width: int) -> None:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(color, width))
-        half = width / 2
-        edge = QRectF(self.rect()).adjusted(half, half, -half, -half)
-        painter.drawRoundedRect(edge, CARD_RADIUS, CARD_RADIUS)
-
-
-def _fill(painter: QPainter, picture: QPixmap, place: QRect) -> None:
-    """Draw the middle of a picture so that it fills the place."""
-    side = min(picture.width(), picture.height())
-    cut = QRect(
-        (picture.width() - side) // 2, (picture.height() - side) // 2, side, side
-    )
-    painter.drawPixmap(place, picture, cut)

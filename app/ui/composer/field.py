@@ -42,6 +42,7 @@ class MessageField(QPlainTextEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._composing = False
+        self._hints: tuple[str, ...] = ()
         self.setProperty("role", "bare")
         self.setTabChangesFocus(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -93,6 +94,11 @@ class MessageField(QPlainTextEdit):
             return
         self.insert_words(source.text())
 
+    def set_hints(self, *hints: str) -> None:
+        """What stands in the empty field: the first of these that fits on its line."""
+        self._hints = hints
+        self._hint()
+
     def insert_words(self, text: str) -> None:
         """Put in text at the cursor, unless it would be too long."""
         total = len(text) + self.document().characterCount() - 1
@@ -115,11 +121,13 @@ class MessageField(QPlainTextEdit):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._grow()
+        self._hint()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._grow()
+            self._hint()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -133,6 +141,14 @@ class MessageField(QPlainTextEdit):
     def _leave_to_window(self, event: QDragMoveEvent) -> None:
         """Files dropped on the field are the window's, like those dropped beside it."""
         event.setAccepted(not offers(event.mimeData()))
+
+    def _hint(self) -> None:
+        room = self.viewport().width() - 2 * self.document().documentMargin()
+        wide = self.fontMetrics().horizontalAdvance
+        fitting = [hint for hint in self._hints if wide(hint) <= room]
+        shown = (fitting or list(self._hints[-1:]) or [""])[0]
+        if shown != self.placeholderText():
+            self.setPlaceholderText(shown)
 
     def _lines(self) -> int:
         return max(1, min(MOST_LINES, round(self.document().size().height())))
@@ -152,3 +168,6 @@ class MessageField(QPlainTextEdit):
         height = self._height(self._lines())
         if self.height() != height or self.minimumHeight() != height:
             self.setFixedHeight(height)
+        if not over:
+            # It scrolled to the cursor before it had grown.
+            self.verticalScrollBar().setValue(0)

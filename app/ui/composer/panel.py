@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFileDialog, QFrame, QSizePolicy, QVBoxLayout, QWidget
 
@@ -19,7 +19,7 @@ from .notice import Notice
 from .queue import WaitingList
 from .strip import CardStrip
 from .tools import ToolRow
-from .values import CardValue
+from .values import CardValue, grouped
 
 _SUFFIXES = (
     "png jpg jpeg webp gif bmp tif tiff heic heif avif mp4 mov m4v mkv webm avi pdf"
@@ -107,11 +107,16 @@ class Composer(QFrame):
         """Whether an answer is under way: Send becomes Stop at once."""
         self._busy = busy
         self.tools.set_busy(busy)
-        self.field.setPlaceholderText(
-            self.tr("Write the next message; it waits for this answer")
-            if busy
-            else self.tr("Ask about your pictures, videos and documents")
-        )
+        if busy:
+            self.field.set_hints(
+                self.tr("Write the next message; it waits for this answer"),
+                self.tr("Next message"),
+            )
+        else:
+            self.field.set_hints(
+                self.tr("Ask about your pictures, videos and documents"),
+                self.tr("Ask a question"),
+            )
 
     def set_blocked(self, reason: str | None) -> None:
         """Why nothing can be sent, in a few words; None when it can."""
@@ -202,6 +207,8 @@ class Composer(QFrame):
     def _cancel(self) -> None:
         if self._busy:
             self.stop_requested.emit()
+        else:
+            self.show_notice("")
 
     def _refuse(self, characters: int) -> None:
         tokens = about_tokens(characters)
@@ -209,7 +216,7 @@ class Composer(QFrame):
             self.tr(
                 "Not pasted: this text has about {count} tokens, too many for one "
                 "message. Paste a part of it."
-            ).format(count=QLocale().toString(tokens))
+            ).format(count=grouped(tokens))
         )
         self.too_long_pasted.emit(tokens)
 

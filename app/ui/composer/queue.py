@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -84,8 +85,10 @@ class WaitingRow(QFrame):
     def restyle(self) -> None:
         """Take on the theme's colours."""
         colors = self._theme.palette
-        self._edit.setIcon(icon("edit", colors.muted, 16))
-        self._remove.setIcon(icon("close", colors.muted, 16))
+        size = self._theme.pixels(16)
+        for button, name in ((self._edit, "edit"), (self._remove, "close")):
+            button.setIcon(icon(name, colors.muted, size))
+            button.setIconSize(QSize(size, size))
         self._elide()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -99,7 +102,6 @@ class WaitingRow(QFrame):
     def _button(self, name: str, tip: str) -> QToolButton:
         button = QToolButton(self)
         button.setObjectName(name)
-        button.setIconSize(QSize(16, 16))
         button.setToolTip(tip)
         button.setAccessibleName(tip)
         return button
@@ -142,12 +144,27 @@ class WaitingList(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._rows: list[WaitingRow] = []
-        self._head = QLabel(self.tr("Sent when this answer ends"), self)
-        self._head.setProperty("role", "meta")
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(XXS)
-        self._column.addWidget(self._head)
+        head = QLabel(self.tr("Sent when this answer ends"), self)
+        head.setProperty("role", "meta")
+        self._inner = QWidget(self)
+        self._inner.setObjectName("waiting")
+        self._inner.installEventFilter(self)
+        self._rows_column = QVBoxLayout(self._inner)
+        self._rows_column.setContentsMargins(0, 0, 0, 0)
+        self._rows_column.setSpacing(XXS)
+        self._area = QScrollArea(self)
+        self._area.setWidget(self._inner)
+        self._area.setWidgetResizable(True)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setStyleSheet(
+            "QScrollArea, QWidget#waiting { background: transparent; }"
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(XXS)
+        column.addWidget(head)
+        column.addWidget(self._area)
         theme.changed.connect(self._restyle)
         self.hide()
 
@@ -160,19 +177,34 @@ class WaitingList(QWidget):
         """Show exactly these."""
         while len(self._rows) > len(texts):
             row = self._rows.pop()
-            self._column.removeWidget(row)
+            self._rows_column.removeWidget(row)
             row.hide()
             row.deleteLater()
         for row, text in zip(self._rows, texts, strict=False):
             row.set_text(text)
         for index in range(len(self._rows), len(texts)):
-            row = WaitingRow(index, texts[index], self._theme, self)
+            row = WaitingRow(index, texts[index], self._theme, self._inner)
             row.edited.connect(self.edited)
             row.removed.connect(self.removed)
-            self._column.addWidget(row)
+            self._rows_column.addWidget(row)
             self._rows.append(row)
+        self._fit()
         self.setVisible(bool(texts))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # A row that is edited grows, and the list with it.
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def _fit(self) -> None:
+        """Three rows at most, or the one being edited: more of them scroll."""
+        heights = [row.sizeHint().height() for row in self._rows]
+        most = max([sum(heights[:3]) + 2 * XXS, *heights])
+        wanted = sum(heights) + XXS * max(0, len(heights) - 1)
+        self._area.setFixedHeight(min(wanted, most))
 
     def _restyle(self) -> None:
         for row in self._rows:
             row.restyle()
+        self._fit()

@@ -5,7 +5,7 @@ When the row gets narrow its words give way one after another; every tool stays.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QLocale, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from ..icons import icon
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
+from .values import grouped
 
 WARN_ABOVE = 0.8
 _ICON = 20
@@ -113,13 +114,19 @@ class ToolRow(QWidget):
     def restyle(self) -> None:
         """Take on the theme's colours and sizes."""
         colors = self._theme.palette
-        self.add.setIcon(icon("plus", colors.text, _ICON))
-        self.region.setIcon(icon("region", colors.text, _ICON))
-        self.detail.setIcon(icon("down", colors.muted, 12))
-        self.detail.setIconSize(QSize(12, 12))
+        size = self._theme.pixels(_ICON)
+        for button, name in ((self.add, "plus"), (self.region, "region")):
+            button.setIcon(icon(name, colors.text, size))
+            button.setIconSize(QSize(size, size))
+        small = self._theme.pixels(12)
+        self.detail.setIcon(icon("down", colors.muted, small))
+        self.detail.setIconSize(QSize(small, small))
         side = max(32, self._theme.pixels(32))
         self.send.setFixedSize(side, side)
-        self.send.setIconSize(QSize(_ICON, _ICON))
+        self.send.setIconSize(QSize(size, size))
+        self.think.setFixedHeight(side)
+        # A radius over half the height would leave the corners square.
+        self.think.setStyleSheet(f"border-radius: {side // 2}px;")
         self.send.setStyleSheet(f"padding: 0; border-radius: {side // 2}px;")
         self._dress_think()
         self._dress_send()
@@ -175,16 +182,19 @@ class ToolRow(QWidget):
     def _dress_think(self) -> None:
         colors, on = self._theme.palette, self.think.isChecked()
         color = colors.accent_text if on else colors.text
-        self.think.setIcon(icon("bulb", color, 16))
+        self.think.setIcon(icon("bulb", color, self._theme.pixels(16)))
         keys = QKeySequence("Ctrl+T").toString(QKeySequence.SequenceFormat.NativeText)
         state = self.tr("Thinks first") if on else self.tr("Answers at once")
+        size = self._theme.pixels(16)
+        self.think.setIconSize(QSize(size, size))
         self.think.setToolTip(f"{state} ({keys})")
 
     def _dress_send(self) -> None:
         colors, reason = self._theme.palette, "" if self._busy else self._reason
         self.send.setEnabled(not reason)
         color = colors.muted if reason else colors.accent_text
-        self.send.setIcon(icon("stop" if self._busy else "send", color, _ICON))
+        size = self._theme.pixels(_ICON)
+        self.send.setIcon(icon("stop" if self._busy else "send", color, size))
         name = self.tr("Stop") if self._busy else self.tr("Send")
         key = self.tr("Esc") if self._busy else self.tr("Enter")
         self.send.setAccessibleName(name)
@@ -209,11 +219,10 @@ class ToolRow(QWidget):
         self.detail.setToolTip(self.tr("How closely pictures and videos are looked at"))
         self.detail.setAccessibleName(full)
         self.think.setText(self.tr("Think") if tight < 3 else "")
-        locale = QLocale()
         counted = self._used is not None
-        used = locale.toString(self._used) if self._used is not None else "…"
+        used = grouped(self._used) if self._used is not None else "…"
         whole = self.tr("{used} of {context}").format(
-            used=used, context=locale.toString(self._context)
+            used=used, context=grouped(self._context)
         )
         tokens = self.tr("{cost} tokens of the context").format(cost=whole)
         self.cost.setVisible(self._context > 0)
@@ -221,6 +230,6 @@ class ToolRow(QWidget):
         self.cost.setAccessibleName(self.cost.toolTip())
         if tight >= 1 and self._context and self._used is not None:
             whole = self.tr("{share} %").format(
-                share=locale.toString(round(100 * self._used / self._context))
+                share=grouped(round(100 * self._used / self._context))
             )
         self.cost.setText(whole)

@@ -33,6 +33,14 @@ class CardValue:
     reading: bool = False
 
 
+def grouped(count: int) -> str:
+    """A count with its thousands apart, even where the system names no language."""
+    locale = QLocale()
+    options = locale.numberOptions() & ~QLocale.NumberOption.OmitGroupSeparator
+    locale.setNumberOptions(options)
+    return locale.toString(count)
+
+
 def chip_text(value: CardValue) -> str:
     """What stands on the thumbnail: "0:12" of a video, "3 pages" of a document."""
     if value.length is not None:
@@ -44,7 +52,7 @@ def chip_text(value: CardValue) -> str:
     if value.pages is not None:
         if value.pages == 1:
             return QCoreApplication.translate("CardValue", "1 page")
-        count = QLocale().toString(value.pages)
+        count = grouped(value.pages)
         return QCoreApplication.translate("CardValue", "{count} pages").format(
             count=count
         )
@@ -58,7 +66,7 @@ def cost_text(value: CardValue) -> str:
     if value.tokens is None:
         return ""
     return QCoreApplication.translate("CardValue", "{count} tok").format(
-        count=QLocale().toString(value.tokens)
+        count=grouped(value.tokens)
     )
 
 
@@ -77,7 +85,7 @@ def spoken(value: CardValue) -> str:
     elif value.tokens is not None:
         parts.append(
             QCoreApplication.translate("CardValue", "{count} tokens").format(
-                count=QLocale().toString(value.tokens)
+                count=grouped(value.tokens)
             )
         )
     return ", ".join(part for part in parts if part)

@@ -84,6 +84,11 @@ class RowDelegate(QStyledItemDelegate):
     ) -> None:
         editor.setGeometry(_card(option.rect))
 
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        # A row that changes meanwhile must not take back what was typed.
+        if isinstance(editor, QLineEdit) and not editor.isModified():
+            super().setEditorData(editor, index)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # Tab would edit the next row, and a heading is no title.
         if event.type() == QEvent.Type.KeyPress and event.key() in (
@@ -154,9 +159,9 @@ class RowDelegate(QStyledItemDelegate):
     def _snippet(self, painter: QPainter, at: QPointF, width: int, value: Hit) -> None:
         """Two lines of it, the matches in the accent and heavier."""
         font = self._theme.font(META)
-        layout = QTextLayout(" ".join(value.snippet.splitlines()), font)
-        if len(layout.text()) != len(value.snippet):
-            layout.setText("".join(" " if c < " " else c for c in value.snippet))
+        # One space for each line break: the matches count characters.
+        flat = "".join(" " if c.isspace() else c for c in value.snippet)
+        layout = QTextLayout(flat, font)
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         layout.setTextOption(option)
@@ -166,16 +171,13 @@ class RowDelegate(QStyledItemDelegate):
         layout.setFormats(
             [_range(start, stop, look) for start, stop in value.matches if start < stop]
         )
-        layout.beginLayout()
-        top = 0.0
-        for _ in range(_SNIPPET_LINES):
-            line = layout.createLine()
-            if not line.isValid():
-                break
-            line.setLineWidth(width)
-            line.setPosition(QPointF(0, top))
-            top += line.height()
-        layout.endLayout()
+        begin = _last_line(layout, width)
+        rest = layout.text()[begin:]
+        metrics = QFontMetrics(font)
+        # Matches are heavier than what is measured here, so a little room is left.
+        short = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, width - XS)
+        layout.setText(layout.text()[:begin] + short)
+        _last_line(layout, width)
         layout.draw(painter, at)
 
     def _line(
@@ -190,6 +192,21 @@ class RowDelegate(QStyledItemDelegate):
 def _card(rect: QRect) -> QRect:
     """The rounded part of a row: a little apart from its neighbours."""
     return rect.adjusted(XXS, 1, -XXS, -1)
+
+
+def _last_line(layout: QTextLayout, width: int) -> int:
+    """Break into the lines there is room for; says where the last of them begins."""
+    layout.beginLayout()
+    top, begin = 0.0, 0
+    for _ in range(_SNIPPET_LINES):
+        line = layout.createLine()
+        if not line.isValid():
+            break
+        line.setLineWidth(width)
+        line.setPosition(QPointF(0, top))
+        top, begin = top + line.height(), line.textStart()
+    layout.endLayout()
+    return begin
 
 
 def _range(start: int, stop: int, look: QTextCharFormat) -> QTextLayout.FormatRange:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from ...models import EngineState
 from ..icons import icon
-from ..palette import XS, XXS
+from ..palette import META, XS, XXS
 from ..theme import Theme, set_role
 
 _COLORS = {
@@ -142,7 +142,6 @@ class EngineFoot(QWidget):
     def _button(self, text: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setProperty("role", "quiet")
-        button.setIconSize(QSize(16, 16))
         return button
 
     def _elide(self) -> None:
@@ -153,6 +152,10 @@ class EngineFoot(QWidget):
 
     def _restyle(self) -> None:
         color = self._theme.palette.text
-        self.models.setIcon(icon("model", color, 16))
-        self.settings.setIcon(icon("gear", color, 16))
+        size = self._theme.pixels(16)
+        for button, name in ((self.models, "model"), (self.settings, "gear")):
+            button.setIcon(icon(name, color, size))
+            button.setIconSize(QSize(size, size))
+        # The same size in danger as in calm: the foot must not jump.
+        self.detail.setStyleSheet(f"font-size: {self._theme.pixels(META)}px;")
         self._elide()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -25,7 +25,7 @@ from ..icons import icon
 from ..palette import SIDEBAR_WIDTH, XS, M
 from ..theme import Theme
 from .foot import EngineFoot
-from .model import ConversationListModel, HitListModel
+from .model import VALUE, ConversationListModel, HitListModel
 from .undo import UndoBar
 from .view import ConversationView, RowView
 
@@ -56,10 +56,12 @@ class Sidebar(QFrame):
         self.search = QLineEdit(self)
         self.search.setPlaceholderText(self.tr("Search"))
         self.search.setAccessibleName(self.tr("Search conversations"))
-        self.search.setClearButtonEnabled(True)
         self.search.installEventFilter(self)
         self._glass = QAction(self)
         self.search.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
+        self._clear = QAction(self.tr("Clear the search"), self)
+        self._clear.setVisible(False)
+        self.search.addAction(self._clear, QLineEdit.ActionPosition.TrailingPosition)
         self.model = ConversationListModel(self)
         self.list = ConversationView(theme, self)
         self.list.setModel(self.model)
@@ -89,8 +91,14 @@ class Sidebar(QFrame):
 
     def set_conversations(self, conversations: tuple[Conversation, ...]) -> None:
         """Show these, by date."""
+        index, bar = self.list.currentIndex(), self.list.verticalScrollBar()
+        row, at = index.data(VALUE) if index.isValid() else None, bar.value()
         self.model.set_conversations(conversations)
         self._show_page()
+        if isinstance(row, Conversation) and not self.list.currentIndex().isValid():
+            # The order changed: the row is elsewhere, the reader is not.
+            self.list.setCurrentIndex(self.model.index_of(row.id))
+            bar.setValue(at)
 
     def set_current(self, conversation: int | None) -> None:
         """Mark the one that is shown, and scroll to it."""
@@ -98,7 +106,7 @@ class Sidebar(QFrame):
         index = self.model.index_of(conversation)
         if index.isValid():
             self.list.setCurrentIndex(index)
-            self.list.scrollTo(index)
+            self.list.show_current()
 
     def set_hits(self, hits: tuple[Hit, ...] | None) -> None:
         """Show what a search found instead of the conversations; None shows those."""
@@ -131,7 +139,6 @@ class Sidebar(QFrame):
         return super().eventFilter(watched, event)
 
     def _lay_out(self) -> None:
-        self.setFixedWidth(self._theme.pixels(SIDEBAR_WIDTH))
         top = QVBoxLayout()
         top.setContentsMargins(XS, 0, XS, 0)
         top.setSpacing(XS)
@@ -154,7 +161,8 @@ class Sidebar(QFrame):
 
     def _connect(self) -> None:
         self.new.clicked.connect(self.new_requested)
-        self.search.textChanged.connect(self._delay.start)
+        self.search.textChanged.connect(self._typed)
+        self._clear.triggered.connect(self.search.clear)
         self.search.returnPressed.connect(self._open_first)
         self._delay.timeout.connect(self._search)
         self._midnight.timeout.connect(self._begin_day)
@@ -182,7 +190,11 @@ class Sidebar(QFrame):
             self._search()
         elif self._shows_hits and self.hits.rowCount():
             self.found.setCurrentIndex(self.hits.index(0))
-            self.found._choose(self.hits.index(0))
+            self.found.choose(self.hits.index(0))
+
+    def _typed(self, text: str) -> None:
+        self._clear.setVisible(bool(text))
+        self._delay.start()
 
     def _search(self) -> None:
         self.search_changed.emit(self.search.text().strip())
@@ -225,6 +237,10 @@ class Sidebar(QFrame):
 
     def _restyle(self) -> None:
         colors = self._theme.palette
-        self.new.setIcon(icon("new", colors.text, 18))
         self._glass.setIcon(icon("search", colors.muted, 16))
-        self.setFixedWidth(self._theme.pixels(SIDEBAR_WIDTH))
+        self._clear.setIcon(icon("close", colors.muted, 16))
+        size = self._theme.pixels(18)
+        self.new.setIcon(icon("new", colors.text, size))
+        self.new.setIconSize(QSize(size, size))
+        # Not all of a larger font: the conversation needs the room more.
+        self.setFixedWidth(round(SIDEBAR_WIDTH * min(self._theme.scale, 1.15)))

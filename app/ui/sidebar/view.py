@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QMenu, QWidget
 
 from ...conversation import Conversation
@@ -19,7 +19,6 @@ class RowView(QListView):
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setProperty("role", "sidebar")
         self.setItemDelegate(RowDelegate(theme, self))
         self.setMouseTracking(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -27,18 +26,28 @@ class RowView(QListView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.clicked.connect(self._choose)
+        self.clicked.connect(self.choose)
         theme.changed.connect(self.scheduleDelayedItemsLayout)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.show_current()
+
+    def show_current(self) -> None:
+        """Scroll to the current row; before it is shown a view has no height."""
+        if self.isVisible() and self.currentIndex().isValid():
+            self.scrollTo(self.currentIndex())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         index = self.currentIndex()
         enter = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
         if event.key() in enter and index.isValid():
-            self._choose(index)
+            self.choose(index)
         else:
             super().keyPressEvent(event)
 
-    def _choose(self, index: QModelIndex) -> None:
+    def choose(self, index: QModelIndex) -> None:
+        """As if the row were clicked; a heading is not chosen."""
         if index.flags() & Qt.ItemFlag.ItemIsEnabled:
             self.chosen.emit(index.data(VALUE))
 
