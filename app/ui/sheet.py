@@ -2,10 +2,12 @@
 
 Roles are values of a widget's `role` property:
 
-- QLabel: "muted", "meta" (12 px, muted), "danger", "warn", "ok", "title" (20 px),
-  "heading" (17 px), "section" (15 px), "chip" (a small rounded label)
+- QLabel: "muted", "meta" (12 px, muted), "danger", "problem" (12 px, danger),
+  "warn", "ok", "title" (20 px), "heading" (17 px), "section" (15 px), "chip" (small,
+  rounded)
 - QPushButton: "primary" (filled accent), "quiet" (text only until hovered), "pill"
-  (outlined, filled accent when checked), "danger", "link"; without a role: outlined
+  (outlined, filled accent when checked), "send" (a filled circle), "danger", "link";
+  without a role: outlined
 - QToolButton: icon only, quiet
 - QFrame: "card", "bubble", "composer", "sidebar", "error", "line", "banner"
 - QLineEdit, QPlainTextEdit, QTextEdit: "bare" has neither border nor ground
@@ -46,6 +48,7 @@ QLabel {{ background: transparent; }}
 QLabel[role="muted"] {{ color: {c.muted}; }}
 QLabel[role="meta"] {{ color: {c.muted}; font-size: {px(META)}; }}
 QLabel[role="danger"] {{ color: {c.danger}; }}
+QLabel[role="problem"] {{ color: {c.danger}; font-size: {px(META)}; }}
 QLabel[role="warn"] {{ color: {c.warn}; }}
 QLabel[role="ok"] {{ color: {c.ok}; }}
 QLabel[role="title"] {{ font-size: {px(title)}; font-weight: 600; }}
@@ -71,6 +74,14 @@ QPushButton[role="primary"]:focus {{ border: 2px solid {c.text}; }}
 QPushButton[role="primary"]:disabled {{
     background: {c.raised}; color: {c.muted}; border-color: {c.border};
 }}
+QPushButton[role="send"] {{
+    background: {c.accent}; border: 1px solid {c.accent}; padding: 0;
+    border-radius: {round(16 * scale)}px;
+}}
+QPushButton[role="send"]:focus {{ border: 2px solid {c.text}; }}
+QPushButton[role="send"]:disabled {{
+    background: {c.raised}; border-color: {c.border};
+}}
 QPushButton[role="danger"] {{ color: {c.danger}; }}
 QPushButton[role="quiet"], QPushButton[role="link"] {{
     background: transparent; border: 1px solid transparent; padding: 4px 8px;
@@ -85,6 +96,7 @@ QPushButton[role="quiet"]:focus, QPushButton[role="link"]:focus {{
 QPushButton[role="pill"] {{
     background: transparent; border: 1px solid {c.border};
     border-radius: {round(15 * scale)}px; padding: 4px 12px;
+    min-height: {2 * round(15 * scale) - 10}px;
 }}
 QPushButton[role="pill"]:checked {{
     background: {c.accent}; color: {c.accent_text}; border-color: {c.accent};

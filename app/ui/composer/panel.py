@@ -53,7 +53,7 @@ class Composer(QFrame):
         self._usable = False  # an attachment that could be sent without words
         self.setProperty("role", "composer")
         self.setMaximumWidth(COLUMN_WIDTH)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.queue = WaitingList(theme, self)
         self.notice = Notice(theme, self)
         self.strip = CardStrip(theme, self)

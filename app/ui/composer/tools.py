@@ -23,6 +23,7 @@ from .values import grouped
 
 WARN_ABOVE = 0.8
 _ICON = 20
+_TIGHTEST = 6
 
 
 class ToolRow(QWidget):
@@ -60,7 +61,7 @@ class ToolRow(QWidget):
         self.think.setAccessibleName(self.tr("Think before answering"))
         self.think.clicked.connect(self._toggled)
         self.send = QPushButton(self)
-        self.send.setProperty("role", "primary")
+        self.send.setProperty("role", "send")
         self.send.clicked.connect(self._pressed)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -121,13 +122,9 @@ class ToolRow(QWidget):
         small = self._theme.pixels(12)
         self.detail.setIcon(icon("down", colors.muted, small))
         self.detail.setIconSize(QSize(small, small))
-        side = max(32, self._theme.pixels(32))
+        side = 2 * self._theme.pixels(16)
         self.send.setFixedSize(side, side)
         self.send.setIconSize(QSize(size, size))
-        self.think.setFixedHeight(side)
-        # A radius over half the height would leave the corners square.
-        self.think.setStyleSheet(f"border-radius: {side // 2}px;")
-        self.send.setStyleSheet(f"padding: 0; border-radius: {side // 2}px;")
         self._dress_think()
         self._dress_send()
         self._fit()
@@ -202,8 +199,8 @@ class ToolRow(QWidget):
         self.send.setAccessibleDescription(reason)
 
     def _fit(self) -> None:
-        """Shorten until the row fits: share for cost, the bare word, the bulb alone."""
-        for tight in range(4):
+        """Give way until the row fits, what is said elsewhere or by an icon first."""
+        for tight in range(_TIGHTEST + 1):
             self._shorten(tight)
             if super().minimumSizeHint().width() <= self.width():
                 return
@@ -215,7 +212,8 @@ class ToolRow(QWidget):
             "high": self.tr("high"),
         }
         full = self.tr("Detail: {level}").format(level=words[self._detail])
-        self.detail.setText(full if tight < 2 else words[self._detail])
+        short = words[self._detail] if tight < 5 else ""
+        self.detail.setText(full if tight < 2 else short)
         self.detail.setToolTip(self.tr("How closely pictures and videos are looked at"))
         self.detail.setAccessibleName(full)
         self.think.setText(self.tr("Think") if tight < 3 else "")
@@ -225,7 +223,8 @@ class ToolRow(QWidget):
             used=used, context=grouped(self._context)
         )
         tokens = self.tr("{cost} tokens of the context").format(cost=whole)
-        self.cost.setVisible(self._context > 0)
+        self.cost.setVisible(self._context > 0 and tight < 4)
+        self.region.setVisible(tight < 6)
         self.cost.setToolTip(tokens if counted else self.tr("Counting tokens"))
         self.cost.setAccessibleName(self.cost.toolTip())
         if tight >= 1 and self._context and self._used is not None:

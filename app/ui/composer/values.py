@@ -42,7 +42,7 @@ def grouped(count: int) -> str:
 
 
 def chip_text(value: CardValue) -> str:
-    """What stands on the thumbnail: "0:12" of a video, "3 pages" of a document."""
+    """What stands on the thumbnail: "0:12" of a video, "3 p." of a document."""
     if value.length is not None:
         seconds = round(value.length)
         hours, rest = divmod(seconds, 3600)
@@ -50,11 +50,8 @@ def chip_text(value: CardValue) -> str:
             return f"{hours}:{rest // 60:02}:{rest % 60:02}"
         return f"{rest // 60}:{rest % 60:02}"
     if value.pages is not None:
-        if value.pages == 1:
-            return QCoreApplication.translate("CardValue", "1 page")
-        count = grouped(value.pages)
-        return QCoreApplication.translate("CardValue", "{count} pages").format(
-            count=count
+        return QCoreApplication.translate("CardValue", "{count} p.").format(
+            count=grouped(value.pages)
         )
     return ""
 
@@ -77,7 +74,12 @@ def spoken(value: CardValue) -> str:
         "video": QCoreApplication.translate("CardValue", "video"),
         "document": QCoreApplication.translate("CardValue", "document"),
     }
-    parts = [value.name, kinds[value.kind], chip_text(value)]
+    extent = chip_text(value)
+    if value.length is None and value.pages is not None:
+        extent = QCoreApplication.translate("CardValue", "{count} pages").format(
+            count=grouped(value.pages)
+        )
+    parts = [value.name, kinds[value.kind], extent]
     if value.problem is not None:
         parts.append(value.problem)
     elif value.reading:

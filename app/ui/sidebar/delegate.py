@@ -73,7 +73,7 @@ class RowDelegate(QStyledItemDelegate):
         editor.setPlaceholderText(shown_title(index.data(VALUE).title))
         editor.setAccessibleName(self.tr("Title of the conversation"))
         # The sheet's room for a field in a form would cut letters off in a row.
-        editor.setStyleSheet(f"padding: 0 {XS - 2}px;")
+        editor.setStyleSheet(f"QLineEdit {{ padding: 0 {XS - 2}px; }}")
         return editor
 
     def updateEditorGeometry(

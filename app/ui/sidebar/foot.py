@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from ...models import EngineState
 from ..icons import icon
-from ..palette import META, XS, XXS
+from ..palette import XS, XXS
 from ..theme import Theme, set_role
 
 _COLORS = {
@@ -110,7 +110,7 @@ class EngineFoot(QWidget):
         self.detail.setText(memory if memory and state.phase == "ready" else phase)
         if memory and state.phase == "working":
             self.detail.setText(f"{memory} · {phase}")
-        set_role(self.detail, "danger" if state.phase == "failed" else "meta")
+        set_role(self.detail, "problem" if state.phase == "failed" else "meta")
         words = [self._name, phase, memory, state.problem or ""]
         self.setToolTip("\n".join(word for word in words if word))
         spoken = ", ".join(word for word in words if word)
@@ -156,6 +156,4 @@ class EngineFoot(QWidget):
         for button, name in ((self.models, "model"), (self.settings, "gear")):
             button.setIcon(icon(name, color, size))
             button.setIconSize(QSize(size, size))
-        # The same size in danger as in calm: the foot must not jump.
-        self.detail.setStyleSheet(f"font-size: {self._theme.pixels(META)}px;")
         self._elide()
