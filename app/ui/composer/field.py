@@ -5,14 +5,18 @@ Does not know whether a message may be sent; it says what the person wants.
 
 from __future__ import annotations
 
+from math import ceil
+
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragMoveEvent,
     QFocusEvent,
+    QFontMetricsF,
     QInputMethodEvent,
     QKeyEvent,
     QResizeEvent,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
@@ -123,6 +127,13 @@ class MessageField(QPlainTextEdit):
         self._grow()
         self._hint()
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        # Qt keeps a line to scroll by even where all of them are in sight.
+        if self.document().size().height() > MOST_LINES:
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
@@ -156,8 +167,15 @@ class MessageField(QPlainTextEdit):
     def _height(self, lines: int) -> int:
         margins = self.contentsMargins()
         around = 2 * self.document().documentMargin() + 2 * self.frameWidth()
-        spacing = self.fontMetrics().lineSpacing()
-        return round(lines * spacing + around) + margins.top() + margins.bottom()
+        inside = ceil(lines * self._line_height() + around)
+        return inside + margins.top() + margins.bottom()
+
+    def _line_height(self) -> float:
+        """A line as laid out, which is more than the metrics' rounded spacing."""
+        layout = self.document().firstBlock().layout()
+        if layout.lineCount():
+            return layout.lineAt(0).height()
+        return ceil(QFontMetricsF(self.font()).lineSpacing())
 
     def _grow(self) -> None:
         over = self.document().size().height() > MOST_LINES

@@ -44,7 +44,7 @@ class UndoBar(QFrame):
         row.addWidget(self.button)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(SECONDS * 1000)
+        self.set_seconds(SECONDS)
         self._timer.timeout.connect(self._pass)
         self.hide()
 
@@ -52,6 +52,10 @@ class UndoBar(QFrame):
     def text(self) -> str:
         """What was deleted, in full."""
         return self.accessibleName()
+
+    def set_seconds(self, seconds: float) -> None:
+        """How long the next offer stands."""
+        self._timer.setInterval(round(seconds * 1000))
 
     def offer(self, conversation: Conversation) -> None:
         """Offer this one; the one before can no longer be brought back from here."""
