@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from app.conversation import Conversation, Hit
 from app.models import EngineState
 from app.ui.sidebar import Sidebar
-from app.ui.sidebar.foot import gigabytes
+from app.ui.sidebar.foot import memory_words
 from app.ui.theme import Theme
 
 Wait = Callable[..., None]
@@ -238,10 +238,11 @@ def test_the_foot_tells_how_the_model_does(
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0.0 GB"), (GB * 11 // 10, "1.1 GB"), (96 * GB, "96 GB")]
+    ("count", "text"),
+    [(11_284_072, "11 MB"), (GB * 11 // 10, "1.1 GB"), (96 * GB, "96 GB")],
 )
 def test_memory_is_said_as_people_say_it(count: int, text: str) -> None:
-    assert gigabytes(count) == text
+    assert memory_words(count) == text
 
 
 def test_buttons_say_what_they_are_for(sidebar: Sidebar) -> None:

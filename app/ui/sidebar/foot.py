@@ -25,12 +25,14 @@ _COLORS = {
     "working": "accent",
     "failed": "danger",
 }
-_GIGABYTE = 1024**3
+_MEGABYTE, _GIGABYTE = 1024**2, 1024**3
 
 
-def gigabytes(count: int) -> str:
-    """Bytes of memory as people say them: "1.1 GB", "96 GB"."""
+def memory_words(count: int) -> str:
+    """Bytes of memory as people say them: "11 MB", "1.1 GB", "96 GB"."""
     size = count / _GIGABYTE
+    if size < 0.1:
+        return QLocale().toString(count / _MEGABYTE, "f", 0) + " MB"
     return QLocale().toString(size, "f", 1 if size < 10 else 0) + " GB"
 
 
@@ -104,7 +106,7 @@ class EngineFoot(QWidget):
         memory = ""
         if state.memory and state.machine_memory:
             memory = self.tr("{used} of {all}").format(
-                used=gigabytes(state.memory), all=gigabytes(state.machine_memory)
+                used=memory_words(state.memory), all=memory_words(state.machine_memory)
             )
         phase = self._phase(state)
         self.detail.setText(memory if memory and state.phase == "ready" else phase)
