@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from ..conversation import Attachment, Turn
 from ..settings import Settings
+from ..store import StoreError
 from ..workers.media import MediaWorker
 from ..workers.values import Measured, MediaFailure, MediaSource, MediumCost, PromptTurn
 
@@ -206,9 +207,14 @@ class Draft(QObject):
         self._measure(item)
 
     def _measure(self, item: Item) -> None:
-        request = self._worker.measure_attachment(
-            self._source(item.attachment, item.key)
-        )
+        try:
+            source = self._source(item.attachment, item.key)
+        except StoreError as error:
+            self._replace(item.key, problem=str(error))
+            return
+        request = self._worker.measure_attachment(source)
+        # An older question about it is answered in vain: the detail is another now.
+        self._asked = {n: key for n, key in self._asked.items() if key != item.key}
         self._asked[request] = item.key
 
     def _source(self, attachment: Attachment, key: str) -> MediaSource:
@@ -222,17 +228,24 @@ class Draft(QObject):
         )
 
     def _count(self) -> None:
-        told = [
-            PromptTurn(
-                turn.role,
-                turn.text,
-                turn.thinking or None,
-                tuple(self._source(a, a.digest) for a in turn.attachments),
-            )
-            for turn in self._turns
-            if turn.text or turn.attachments
-        ]
-        sources = tuple(self._source(a, a.digest) for a in self.attachments)
+        told: list[PromptTurn] = []
+        if self._system.strip():
+            told.append(PromptTurn("system", self._system.strip()))
+        try:
+            told += [
+                PromptTurn(
+                    turn.role,
+                    turn.text,
+                    turn.thinking or None,
+                    tuple(self._source(a, a.digest) for a in turn.attachments),
+                )
+                for turn in self._turns
+                if turn.text or turn.attachments
+            ]
+            sources = tuple(self._source(a, a.digest) for a in self.attachments)
+        except StoreError:  # a file is gone: nobody knows what it took
+            self.counted.emit(None)
+            return
         told.append(PromptTurn("user", self._text, None, sources))
         self._prompt = self._worker.measure_prompt(told, thinking=self._thinking)
 

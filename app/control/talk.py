@@ -33,6 +33,7 @@ class Waiting:
     conversation: int
     text: str
     attachments: tuple[Attachment, ...]
+    editing: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class Talk(QObject):
         self._conversation: Conversation | None = None
         self._answering: _Answering | None = None
         self._queue: list[Waiting] = []
+        # What stands in the composers of conversations, without what waits.
+        self._drafts: dict[int, tuple[str, tuple[Attachment, ...]]] = {}
+        self._doomed: int | None = None
         self._flushing = QTimer(self, interval=_FLUSH_MS)
         self._flushing.timeout.connect(self.flush)
         engine.progressed.connect(self._progressed)
@@ -98,10 +102,17 @@ class Talk(QObject):
 
     def open(self, conversation: int | None) -> None:
         """Show a conversation, or an empty one."""
-        self._conversation = (
-            None if conversation is None else self._store.conversation(conversation)
-        )
+        self._conversation = None if conversation is None else self._read(conversation)
         self.opened.emit(self._conversation, self.turns())
+
+    def _read(self, number: int) -> Conversation:
+        conversation = self._store.conversation(number)
+        if any(each.conversation == number for each in self._queue):
+            text, attachments = self._drafts.get(number, ("", ()))
+            conversation = replace(
+                conversation, draft=text, draft_attachments=attachments
+            )
+        return conversation
 
     def ensure_conversation(self, *, thinking: bool) -> Conversation:
         """The open conversation, made where it is new."""
@@ -126,28 +137,38 @@ class Talk(QObject):
         """Ask in the open conversation; waits in the queue while the model is busy.
 
         `editing` is the question that this one takes the place of.
+
+        Raises:
+            StoreError: it cannot be kept, and was not asked.
         """
         assert self._conversation is not None
-        conversation = self._conversation.id
+        message = Waiting(self._conversation.id, text, attachments, editing)
         if self.busy or self._engine.state.phase == "loading":
-            if editing is None:
-                self._queue.append(Waiting(conversation, text, attachments))
-                self._tell_queue()
-            return
+            self._queue.append(message)
+            self._tell_queue(message.conversation)
+        else:
+            self._put(message)
+
+    def _put(self, message: Waiting) -> None:
+        """A message becomes a question, and is asked."""
+        number, editing = message.conversation, message.editing
         if editing is not None:
             parent = self._store.turn(editing).parent
         else:
-            path = self._store.path(conversation)
+            path = self._store.path(number)
             parent = path[-1].id if path else None
-        question = self._store.add_question(conversation, parent, text, attachments)
-        self.listed.emit()
-        self._conversation = self._store.conversation(conversation)
-        if editing is None:
+        question = self._store.add_question(
+            number, parent, message.text, message.attachments
+        )
+        shown = self._is_open(number)
+        if shown:
+            self._conversation = self._read(number)
+        if shown and editing is None:
             self.turn_added.emit(question)
-            self._ask(conversation, question.id)
-        else:
-            self._ask(conversation, question.id, shown=False)
-            self.open(conversation)
+        self._ask(number, question.id, shown=editing is None)
+        if shown and editing is not None:
+            self.open(number)
+        self.listed.emit()
 
     def regenerate(self, turn: int) -> None:
         """Another answer to the same question, beside the first."""
@@ -178,11 +199,11 @@ class Talk(QObject):
             self.open(self._conversation.id)
 
     def delete_turn(self, turn: int) -> None:
-        """Remove a turn and what follows it; not the one that is being written."""
+        """Remove a turn and what follows it; what is being written is stopped first."""
         if self._conversation is None:
             return
-        under = {each.id for each in self._after(turn)}
-        if self._answering is not None and self._answering.turn in under:
+        if self._answering is not None and self._is_under(self._answering.turn, turn):
+            self._doomed = turn
             self._engine.stop()
             return
         self._store.delete_turn(turn)
@@ -199,12 +220,17 @@ class Talk(QObject):
     def edit_waiting(self, index: int, text: str) -> None:
         """Change a message of the queue."""
         self._queue[index] = replace(self._queue[index], text=text)
-        self._tell_queue()
+        self._tell_queue(self._queue[index].conversation)
 
     def remove_waiting(self, index: int) -> None:
         """Take a message out of the queue."""
-        del self._queue[index]
-        self._tell_queue()
+        self._tell_queue(self._queue.pop(index).conversation)
+
+    def keep_draft(self, text: str, attachments: tuple[Attachment, ...]) -> None:
+        """What stands in the open conversation's composer goes on disk."""
+        if self._conversation is not None:
+            self._drafts[self._conversation.id] = text, attachments
+            self._write_draft(self._conversation.id)
 
     def flush(self) -> None:
         """Put every word on disk that has come."""
@@ -216,10 +242,12 @@ class Talk(QObject):
         if self._answering is None:
             self._flushing.stop()
 
-    def _after(self, turn: int) -> list[Turn]:
-        turns = list(self.turns())
-        places = [place for place, each in enumerate(turns) if each.id == turn]
-        return turns[places[0] :] if places else []
+    def _is_under(self, turn: int, above: int) -> bool:
+        """Whether a turn is another or follows it, shown or not."""
+        at: int | None = turn
+        while at is not None and at != above:
+            at = self._store.turn(at).parent
+        return at is not None
 
     def _ask(self, conversation: int, question: int, *, shown: bool = True) -> None:
         title = self._engine.state.title
@@ -238,13 +266,18 @@ class Talk(QObject):
         continue_reply: bool = False,
     ) -> None:
         settings = self._settings.settings
-        question = question_of(
-            turns, system=settings.system_prompt, file_of=self._store.media.file_of
-        )
         thinking = self._store.conversation(conversation).thinking
-        self._answering = _Answering(answer.id, conversation, question)
+        self._answering = _Answering(answer.id, conversation, Question((), ()))
         self._flushing.start()
         self.busy_changed.emit(True)
+        try:
+            question = question_of(
+                turns, system=settings.system_prompt, file_of=self._store.media.file_of
+            )
+        except StoreError as error:  # a file is gone
+            self._end("failed", error=str(error))
+            return
+        self._answering = _Answering(answer.id, conversation, question)
         self._engine.ask(
             protocol.Ask(
                 answer.id,
@@ -307,9 +340,17 @@ class Talk(QObject):
         if self._is_open(answering.conversation):
             self.progressed.emit(None)
             self.turn_changed.emit(self._store.turn(answering.turn))
+        self._delete_doomed(answering.conversation)
         self.busy_changed.emit(False)
         self.listed.emit()
         self._send_next()
+
+    def _delete_doomed(self, conversation: int) -> None:
+        doomed, self._doomed = self._doomed, None
+        if doomed is not None:
+            self._store.delete_turn(doomed)
+            if self._is_open(conversation):
+                self.open(conversation)
 
     def _engine_changed(self, state: EngineState) -> None:
         if state.phase == "ready":
@@ -319,19 +360,31 @@ class Talk(QObject):
         if self.busy or not self._queue or self._engine.state.phase != "ready":
             return
         waiting = self._queue.pop(0)
-        self._tell_queue()
-        path = self._store.path(waiting.conversation)
-        parent = path[-1].id if path else None
-        question = self._store.add_question(
-            waiting.conversation, parent, waiting.text, waiting.attachments
-        )
-        if self._is_open(waiting.conversation):
-            self.turn_added.emit(question)
-        self._ask(waiting.conversation, question.id)
-        self.listed.emit()
+        try:
+            self._put(waiting)
+        except StoreError as error:
+            self._queue.insert(0, waiting)
+            self.troubled.emit(str(error))
+        self._tell_queue(waiting.conversation)
 
     def _is_open(self, conversation: int) -> bool:
         return self._conversation is not None and self._conversation.id == conversation
 
-    def _tell_queue(self) -> None:
+    def _tell_queue(self, conversation: int) -> None:
+        self._write_draft(conversation)
         self.queue_changed.emit(tuple(each.text for each in self._queue))
+
+    def _write_draft(self, conversation: int) -> None:
+        """What waits stands before the draft on disk: nothing is lost with the app."""
+        text, attachments = self._drafts.get(conversation, ("", ()))
+        waiting = [each for each in self._queue if each.conversation == conversation]
+        texts = [each.text for each in waiting] + [text]
+        media = [one for each in waiting for one in each.attachments]
+        try:
+            self._store.set_draft(
+                conversation,
+                "\n\n".join(filter(None, texts)),
+                (*media, *attachments),
+            )
+        except StoreError as error:
+            self.troubled.emit(str(error))

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from PySide6.QtCore import QObject, QProcess, QUrl
+from PySide6.QtCore import QObject, QProcess, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QPixmap
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
@@ -41,6 +41,12 @@ _STAGES = {
 }
 
 
+# Refused files that are named one by one.
+_MOST_LINES = 4
+# Cards that change within so many milliseconds are shown together.
+_TOGETHER_MS = 30
+
+
 class Wiring(QObject):
     """Owns everything that is no widget; `close` ends it."""
 
@@ -67,6 +73,11 @@ class Wiring(QObject):
         self.catalogue = Catalogue(settings.settings.model_folders, self)
         self.window = MainWindow(theme, self._picture, examples)
         self._editing: int | None = None
+        self._refusals: list[str] = []
+        self._showing = QTimer(self, singleShot=True, interval=_TOGETHER_MS)
+        self._showing.timeout.connect(self._show_cards)
+        self._restarts = False
+        self._engine_noticed = False
         self._used: int | None = None
         self._shown: int | None = None
         self._new_thinking = True
@@ -128,28 +139,39 @@ class Wiring(QObject):
         talk.busy_changed.connect(self._busy_changed)
         talk.queue_changed.connect(window.composer.set_queue)
         talk.troubled.connect(window.notices.say)
+        window.notices.helped.connect(self._help)
         self.engine.state_changed.connect(self._engine_changed)
 
     def _opened(
         self, conversation: Conversation | None, turns: tuple[Turn, ...]
     ) -> None:
-        self._editing = None
         for turn in turns:
             self._learn(turn)
         self.window.transcript.show_turns(turns)
-        thinking = conversation.thinking if conversation else True
-        text = conversation.draft if conversation else ""
-        attachments = conversation.draft_attachments if conversation else ()
+        places = [n for n, turn in enumerate(turns) if turn.id == self._editing]
         if conversation is None or self._shown != conversation.id:
-            self.draft.open(text, attachments, turns, thinking=thinking)
-            self.window.composer.set_text(text)
+            self._editing = None
+            self.window.transcript.set_progress("")
+            self._open_draft(conversation, turns)
+        elif places:
+            self.draft.set_turns(turns[: places[0]])
         else:
+            self._editing = None
             self.draft.set_turns(turns)
         self._shown = conversation.id if conversation else None
-        self.window.composer.set_thinking(thinking)
         self._name(conversation)
         self.window.sidebar.set_current(self._shown)
         self.window.show_chat()
+
+    def _open_draft(
+        self, conversation: Conversation | None, turns: tuple[Turn, ...]
+    ) -> None:
+        thinking = conversation.thinking if conversation else self._new_thinking
+        text = conversation.draft if conversation else ""
+        attachments = conversation.draft_attachments if conversation else ()
+        self.draft.open(text, attachments, turns, thinking=thinking)
+        self.window.composer.set_text(text)
+        self.window.composer.set_thinking(thinking)
 
     def _turn_added(self, turn: Turn) -> None:
         self._learn(turn)
@@ -160,7 +182,14 @@ class Wiring(QObject):
 
     def _learn(self, turn: Turn) -> None:
         for attachment in turn.attachments:
-            self.pictures.learn(attachment, self._store.media.file_of(attachment))
+            self._learn_one(attachment)
+
+    def _learn_one(self, attachment: Attachment) -> None:
+        try:
+            path = self._store.media.file_of(attachment)
+        except StoreError:
+            return  # its place stays empty; asking about it says why
+        self.pictures.learn(attachment, path)
 
     def _name(self, conversation: Conversation | None) -> None:
         title = conversation.title if conversation else ""
@@ -200,12 +229,22 @@ class Wiring(QObject):
         if state.phase == "ready" and state.model:
             self.media.set_model(state.model)
             self._settings.change(last_model=state.model)
-        if state.phase == "failed" and state.problem and not self.talk.busy:
-            window.notices.say(state.problem)
-        if loaded:
+        if state.phase == "failed" and state.problem:
+            self._restarts = state.restartable
+            restart, choose = self.tr("Restart the model"), self.tr("Choose a model")
+            window.notices.say(state.problem, restart if self._restarts else choose)
+            self._engine_noticed = True
+        elif self._engine_noticed:
+            self._engine_noticed = False
             window.notices.hide()
         self._block()
         self._show_cost()
+
+    def _help(self) -> None:
+        if self._restarts:
+            self.engine.restart()
+        else:
+            self.window.show_page(self.window.models)
 
     # Composer and draft.
 
@@ -224,6 +263,7 @@ class Wiring(QObject):
         composer.attachment_opened.connect(self._open_item)
         composer.region_requested.connect(self._take_region)
         composer.edit_last_requested.connect(self._edit_last)
+        composer.field.cancelled.connect(self._cancel_editing)
         composer.queue_edited.connect(self.talk.edit_waiting)
         composer.queue_removed.connect(self.talk.remove_waiting)
         self.window.drops.offered.connect(self._offered)
@@ -237,6 +277,7 @@ class Wiring(QObject):
 
     def _offered(self, offered: Offered) -> None:
         self.window.show_chat()
+        self.window.composer.show_notice("")
         if offered.paths:
             self.arrivals.bring_paths(offered.paths)
         for data, name in offered.images:
@@ -245,11 +286,17 @@ class Wiring(QObject):
             self.arrivals.bring_urls(offered.urls)
 
     def _arrived(self, attachment: Attachment) -> None:
-        self.pictures.learn(attachment, self._store.media.file_of(attachment))
+        self._learn_one(attachment)
         self.draft.add(attachment)
 
     def _refused(self, name: str, why: str) -> None:
-        self.window.composer.show_notice(f"{name}: {why}")
+        if not self.window.composer.notice.text:
+            self._refusals.clear()
+        self._refusals.append(f"{name}: {why}")
+        lines, more = self._refusals[:_MOST_LINES], len(self._refusals) - _MOST_LINES
+        if more > 0:
+            lines.append(self.tr("{count} more could not be added.").format(count=more))
+        self.window.composer.show_notice("\n".join(lines))
 
     def _try_example(self, example: Example) -> None:
         self.window.composer.set_text(example.question)
@@ -262,10 +309,29 @@ class Wiring(QObject):
             return
         self.talk.ensure_conversation(thinking=self._thinking())
         self._shown = self.talk.conversation.id if self.talk.conversation else None
-        editing, self._editing = self._editing, None
-        self.window.composer.set_text("")
-        self.draft.clear()
-        self.talk.send(text.strip(), attachments, editing=editing)
+        try:
+            self.talk.send(text.strip(), attachments, editing=self._editing)
+        except StoreError as error:  # a full disk, say: the words stay where they are
+            self.window.notices.say(str(error))
+            return
+        if self._editing is not None:
+            self._stop_editing()
+        else:
+            self.window.composer.set_text("")
+            self.draft.clear()
+
+    def _stop_editing(self) -> None:
+        """Back to what stood in the composer before a message was edited."""
+        self._editing = None
+        self.window.composer.show_notice("")
+        conversation = self.talk.conversation
+        if conversation is not None:
+            self.talk.open(conversation.id)
+            self._open_draft(self.talk.conversation, self.talk.turns())
+
+    def _cancel_editing(self) -> None:
+        if self._editing is not None and not self.talk.busy:
+            self._stop_editing()
 
     def _thinking(self) -> bool:
         conversation = self.talk.conversation
@@ -281,13 +347,16 @@ class Wiring(QObject):
         self.draft.set_detail(detail)
 
     def _show_draft(self) -> None:
+        self._block()
+        if not self._showing.isActive():
+            self._showing.start()
+
+    def _show_cards(self) -> None:
         values = tuple(self._card(item) for item in self.draft.items)
         self.window.composer.set_attachments(values)
-        self._block()
 
     def _card(self, item: Item) -> CardValue:
         attachment, cost = item.attachment, item.cost
-        self.pictures.learn(attachment, self._store.media.file_of(attachment))
         page = attachment.pages[0] if attachment.pages else None
         shown = self.pictures.picture(attachment.digest, page)
         return CardValue(
@@ -336,12 +405,7 @@ class Wiring(QObject):
             self.talk.ensure_conversation(thinking=self._new_thinking)
             self._shown = self.talk.conversation.id if self.talk.conversation else None
             self._list()
-        conversation = self.talk.conversation
-        assert conversation is not None
-        try:
-            self._store.set_draft(conversation.id, text, attachments)
-        except StoreError as error:
-            self.window.notices.say(str(error))
+        self.talk.keep_draft(text, attachments)
 
     def _open_item(self, key: str) -> None:
         item = self.draft.item(key)
@@ -391,6 +455,8 @@ class Wiring(QObject):
             thinking=self._thinking(),
         )
         self.window.composer.set_text(question.text)
+        words = self.tr("You are editing a message that was sent. Esc leaves it as is.")
+        self.window.composer.show_notice(words)
         self.window.composer.setFocus()
 
     # Transcript.
@@ -468,6 +534,10 @@ class Wiring(QObject):
         self.window.show_chat()
 
     def _open_hit(self, conversation: int, turn: int | None) -> None:
+        if turn is not None:
+            self._store.reveal(turn)
+            if conversation == self._shown:
+                self.talk.open(conversation)
         self._open(conversation)
         if turn is not None:
             self.window.transcript.scroll_to(turn)

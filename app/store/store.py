@@ -232,6 +232,11 @@ class Store:
             tree.choose(connection, row["conversation"], row["parent"], shown)
         return shown
 
+    def reveal(self, turn_id: int) -> None:
+        """Show the branch that a turn stands on."""
+        with self._database.writing() as connection:
+            tree.reveal(connection, turn_id)
+
     def delete_turn(self, turn_id: int) -> None:
         """Remove a turn with everything under it."""
         with self._database.writing() as connection:

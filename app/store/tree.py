@@ -86,6 +86,15 @@ def choose(
         connection.execute("UPDATE turns SET chosen = ? WHERE id = ?", (child, parent))
 
 
+def reveal(connection: sqlite3.Connection, turn: int) -> None:
+    """Choose a turn and everything above it."""
+    at: int | None = turn
+    while at is not None:
+        row = row_of(connection, at)
+        choose(connection, row["conversation"], row["parent"], at)
+        at = row["parent"]
+
+
 def add_turn(
     connection: sqlite3.Connection, conversation: int, parent: int | None, role: Role
 ) -> int:

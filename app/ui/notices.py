@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
 from .icons import icon
 from .palette import M, S
@@ -10,7 +18,9 @@ from .theme import Theme, set_role
 
 
 class NoticeBar(QFrame):
-    """Shows one message at a time."""
+    """Shows one message at a time, perhaps with a button that helps."""
+
+    helped = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -18,20 +28,26 @@ class NoticeBar(QFrame):
         set_role(self, "banner")
         self.words = QLabel(self)
         self.words.setWordWrap(True)
+        self.words.setTextFormat(Qt.TextFormat.PlainText)
+        self.button = QPushButton(self)
+        self.button.clicked.connect(self.helped)
         self._close = QToolButton(self)
         self._close.setAccessibleName(self.tr("Close"))
         self._close.clicked.connect(self.hide)
         row = QHBoxLayout(self)
         row.setContentsMargins(M, S, M, S)
         row.addWidget(self.words, 1)
+        row.addWidget(self.button)
         row.addWidget(self._close)
         theme.changed.connect(self._dress)
         self._dress()
         self.hide()
 
-    def say(self, text: str) -> None:
-        """Show a message in place of the one before."""
+    def say(self, text: str, offer: str = "") -> None:
+        """Show a message in place of the one before; `offer` is the button's words."""
         self.words.setText(text)
+        self.button.setText(offer)
+        self.button.setVisible(bool(offer))
         self.setAccessibleName(text)
         self.show()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..conversation import AttachmentKind, Role
 
@@ -32,7 +32,7 @@ class MediaSource:
 class PromptTurn:
     """One message of a prompt that is to be counted: media stand before the words."""
 
-    role: Role
+    role: Role | Literal["system"]
     text: str
     thinking: str | None = None
     sources: tuple[MediaSource, ...] = ()
