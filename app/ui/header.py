@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
@@ -10,6 +10,7 @@ from ..models import EngineState
 from .icons import icon
 from .palette import M, S
 from .theme import Theme, set_role
+from .words import grouped
 
 
 class Header(QWidget):
@@ -65,11 +66,10 @@ class Header(QWidget):
         if used is None or not whole:
             self.context.setText("")
             return
-        share = QLocale().toString(min(999, round(100 * used / whole)))
+        share = grouped(min(999, round(100 * used / whole)))
         self.context.setText(f"{share} %")
         words = self.tr("{used} of {whole} tokens of context")
-        count = QLocale().toString
-        self.context.setToolTip(words.format(used=count(used), whole=count(whole)))
+        self.context.setToolTip(words.format(used=grouped(used), whole=grouped(whole)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QLocale
 
 
 def size_words(nbytes: float) -> str:
@@ -25,6 +25,14 @@ def time_words(seconds: float) -> str:
     if minutes < 60:
         return _tr("{} min").format(minutes)
     return _tr("{} h {} min").format(minutes // 60, minutes % 60)
+
+
+def grouped(count: int) -> str:
+    """A count with its thousands apart, even where the system names no language."""
+    locale = QLocale()
+    options = locale.numberOptions() & ~QLocale.NumberOption.OmitGroupSeparator
+    locale.setNumberOptions(options)
+    return locale.toString(count)
 
 
 def breakable(text: str) -> str:

@@ -13,13 +13,14 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QSizePolicy, QVBoxLayout, QWi
 
 from ..palette import COLUMN_WIDTH, COMPOSER_RADIUS, XS, M
 from ..theme import Theme
+from ..words import grouped
 from .drops import Offered
 from .field import MessageField, about_tokens
 from .notice import Notice
 from .queue import WaitingList
 from .strip import CardStrip
 from .tools import ToolRow
-from .values import CardValue, grouped
+from .values import CardValue
 
 _SUFFIXES = (
     "png jpg jpeg webp gif bmp tif tiff heic heif avif mp4 mov m4v mkv webm avi pdf"

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from ..icons import icon
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
-from .values import grouped
+from ..words import grouped
 
 WARN_ABOVE = 0.8
 _ICON = 20

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QPixmap
 
 from ...conversation import AttachmentKind
+from ..words import grouped
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,6 @@ class CardValue:
     pages: int | None = None
     problem: str | None = None
     reading: bool = False
-
-
-def grouped(count: int) -> str:
-    """A count with its thousands apart, even where the system names no language."""
-    locale = QLocale()
-    options = locale.numberOptions() & ~QLocale.NumberOption.OmitGroupSeparator
-    locale.setNumberOptions(options)
-    return locale.toString(count)
 
 
 def chip_text(value: CardValue) -> str:
