@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEDIA := mlx_glm45v/demo/media
 
-.PHONY: setup test demo app lint live clean
+.PHONY: setup test demo app screenshots lint live clean
 
 setup: $(VENV)/.ready
 
@@ -24,6 +24,9 @@ demo: setup  ## questions about the example picture and video, answered by the d
 
 app: setup  ## the desktop app, talking to the demo model
 	$(BIN)/python -m app
+
+screenshots: setup  ## pictures of the app in all its scenes, into build/screenshots
+	$(BIN)/python tools/screenshots.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What the screenshots show: conversations, scenes, and the session that takes them."""

@@ -1,0 +1,164 @@
+"""What a person does before each picture, in the order of one sitting.
+
+Goes through the widgets' own signals and methods, as a click or a key would.
+"""
+
+from __future__ import annotations
+
+from .conversations import BOXES, LONG, example_pdf, torn_picture
+from .session import MEDIA, Session
+
+
+def empty(s: Session) -> None:
+    """The first thing that is seen."""
+    s.take("empty")
+
+
+def draft(s: Session) -> None:
+    """A picture, a clip, a document and a file that is broken, before sending."""
+    if not (s.wants("draft") or s.wants("trouble")):
+        return
+    document = example_pdf(s.scratch / "rainfall.pdf")
+    arrivals, items = s.wiring.arrivals, s.wiring.draft
+    arrivals.bring_paths((MEDIA / "example.png", MEDIA / "example.mp4", document))
+    s.wait("three files", lambda: len(items.items) == 3 and not items.is_reading)
+    _write(s, "Describe the picture.")
+    s.take("draft")
+    arrivals.bring_paths((torn_picture(s.scratch / "torn.png", MEDIA / "example.png"),))
+    s.wait("a torn file", lambda: len(items.items) == 4 and not items.is_reading)
+    s.take("trouble")
+    for item in items.items:
+        items.remove(item.key)
+    _write(s, "")
+
+
+def asking(s: Session) -> None:
+    """Thinking, a queue, and the finished answer."""
+    if not any(map(s.wants, ("thinking", "queue", "answer"))):
+        return
+    talk, window = s.wiring.talk, s.window
+    s.wiring.talk.open(None)
+    _bring_picture(s)
+    _send(s, "Describe the picture.")
+    s.wait("thoughts", lambda: talk.turns() and talk.turns()[-1].thinking)
+    s.halt_model()
+    s.take("thinking")
+    for text in ("How many shapes are there?", "And which one is the largest?"):
+        _send(s, text)
+    s.take("queue")
+    for _ in talk.waiting:
+        talk.remove_waiting(0)
+    s.resume_model()
+    s.wait("an answer", lambda: not talk.busy)
+
+    def show_actions() -> None:
+        for row in window.transcript.column.rows:
+            row.actions.set_shown(row.turn.role == "assistant")
+
+    s.take("answer", show_actions)
+
+
+def boxes(s: Session) -> None:
+    """An answer with all that Markdown has, and boxes on its picture."""
+    _open(s, BOXES)
+    s.take("boxes")
+    if s.wants("boxes-top"):
+        bar = s.window.transcript.column.verticalScrollBar()
+        s.take("boxes-top", lambda: bar.setValue(0))
+
+
+def long_title(s: Session) -> None:
+    """A title that does not fit."""
+    _open(s, LONG)
+    s.take("title")
+
+
+def search(s: Session) -> None:
+    """What a search finds."""
+    sidebar = s.window.sidebar
+    sidebar.search.setText("shapes")
+    s.wait("hits", lambda: sidebar.hits.rowCount())
+    s.take("search")
+    sidebar.search.clear()
+    s.rest()
+
+
+def models(s: Session) -> None:
+    """The models that there are."""
+    s.window.show_page(s.window.models)
+    s.wait("models", lambda: s.wiring.catalogue.entries)
+    s.take("models")
+
+
+def settings(s: Session) -> None:
+    """All choices."""
+    page = s.window.settings
+    s.window.show_page(page)
+    s.take("settings")
+
+
+def shortcuts(s: Session) -> None:
+    """All keys."""
+    s.window.show_page(s.window.shortcuts)
+    s.take("shortcuts")
+    s.window.show_chat()
+
+
+def drop(s: Session) -> None:
+    """Files hover over the window."""
+    s.window.drops.overlay.cover()
+    s.take("drop", s.window.drops.overlay.cover)
+    s.window.drops.overlay.hide()
+
+
+def error(s: Session) -> None:
+    """The model's process dies while it answers."""
+    if not s.wants("error"):
+        return
+    talk = s.wiring.talk
+    talk.open(None)
+    _bring_picture(s)
+    _send(s, "Describe the picture.")
+    s.wait("words", lambda: talk.turns() and talk.turns()[-1].thinking)
+    s.kill_model()
+    s.wait("the end", lambda: not talk.busy)
+    s.take("error")
+
+
+SCENES = (
+    empty,
+    draft,
+    asking,
+    boxes,
+    long_title,
+    search,
+    models,
+    settings,
+    shortcuts,
+    drop,
+    error,
+)
+
+
+def _bring_picture(s: Session) -> None:
+    items = s.wiring.draft
+    s.wiring.arrivals.bring_paths((MEDIA / "example.png",))
+    s.wait("a picture", lambda: len(items.items) == 1 and not items.is_reading)
+
+
+def _write(s: Session, text: str) -> None:
+    s.window.composer.set_text(text)
+    s.wiring.draft.set_text(text)
+    s.rest()
+
+
+def _send(s: Session, text: str) -> None:
+    _write(s, text)
+    s.window.composer.send_requested.emit(text)
+    s.rest(0.05)
+
+
+def _open(s: Session, title: str) -> None:
+    found = [one for one in s.store.conversations() if one.title == title]
+    s.window.sidebar.opened.emit(found[0].id)
+    s.rest(0.5)
