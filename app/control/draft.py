@@ -64,6 +64,7 @@ class Draft(QObject):
         self._keys = count()
         self._asked: dict[int, str] = {}
         self._prompt = 0
+        self._answered = 0
         self._counting = QTimer(self, singleShot=True, interval=_COUNT_MS)
         self._counting.timeout.connect(self._count)
         self._saving = QTimer(self, singleShot=True, interval=_SAVE_MS)
@@ -94,6 +95,11 @@ class Draft(QObject):
     def is_reading(self) -> bool:
         """Whether an attachment has not been looked at yet."""
         return any(each.cost is None and each.problem is None for each in self._items)
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether the prompt is not counted as it stands."""
+        return self._counting.isActive() or self._answered != self._prompt
 
     def open(
         self,
@@ -169,6 +175,13 @@ class Draft(QObject):
     def item(self, key: str) -> Item | None:
         """The attachment with this key."""
         return next((each for each in self._items if each.key == key), None)
+
+    def mark_unreadable(self, digest: str, problem: str) -> None:
+        """Its head looked well, and the rest of it cannot be drawn."""
+        for item in self._items:
+            if item.attachment.digest == digest and item.problem is None:
+                self._replace(item.key, problem=problem)
+                self._counting.start()
 
     def clear(self) -> None:
         """It was sent."""
@@ -251,6 +264,7 @@ class Draft(QObject):
 
     def _measured(self, measured: Measured) -> None:
         if measured.request == self._prompt:
+            self._answered = self._prompt
             self.counted.emit(measured.total)
         elif (key := self._asked.pop(measured.request, None)) is not None:
             cost = measured.media[0]
@@ -261,6 +275,7 @@ class Draft(QObject):
 
     def _failed(self, failure: MediaFailure) -> None:
         if failure.request == self._prompt:
+            self._answered = self._prompt
             self.counted.emit(None)
         elif (key := self._asked.pop(failure.request, None)) is not None:
             self._replace(key, problem=failure.problem)

@@ -24,6 +24,7 @@ class Pictures(QObject):
     """Pixmaps of pictures, first frames and pages; `changed` when more are there."""
 
     changed = Signal()
+    unreadable = Signal(str, str)  # digest, why
 
     def __init__(self, worker: MediaWorker, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -73,3 +74,4 @@ class Pictures(QObject):
         key = self._asked.pop(failure.request, None)
         if key is not None:
             self._hopeless.add(key)
+            self.unreadable.emit(key[0], failure.problem)

@@ -273,6 +273,7 @@ class Wiring(QObject):
         draft.counted.connect(self._counted)
         draft.settled.connect(self._keep_draft)
         self.pictures.changed.connect(self._pictures_changed)
+        self.pictures.unreadable.connect(draft.mark_unreadable)
         self.window.empty.chosen.connect(self._try_example)
 
     def _offered(self, offered: Offered) -> None:
@@ -309,12 +310,13 @@ class Wiring(QObject):
             return
         self.talk.ensure_conversation(thinking=self._thinking())
         self._shown = self.talk.conversation.id if self.talk.conversation else None
+        editing = self._editing
         try:
-            self.talk.send(text.strip(), attachments, editing=self._editing)
+            self.talk.send(text.strip(), attachments, editing=editing)
         except StoreError as error:  # a full disk, say: the words stay where they are
             self.window.notices.say(str(error))
             return
-        if self._editing is not None:
+        if editing is not None:
             self._stop_editing()
         else:
             self.window.composer.set_text("")
