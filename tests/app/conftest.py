@@ -11,12 +11,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QEventLoop
 from PySide6.QtWidgets import QApplication
 
+from app.application import Application
 from app.ui.theme import Theme
 
 
 @pytest.fixture(scope="session")
 def qapp() -> QApplication:
-    return QApplication.instance() or QApplication(["tests"])
+    found = QApplication.instance()
+    return found if isinstance(found, QApplication) else Application(["tests"])
 
 
 @pytest.fixture(scope="session")
