@@ -33,11 +33,12 @@ def hub(demo_folder: Path, tmp_path: Path, monkeypatch) -> Iterator[StandInHub]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator:
+def made(tmp_path: Path, qapp) -> Iterator:
     owners: list = []
 
     def make() -> Transfers:
-        owner = Transfers(tmp_path / "transfers.json", tmp_path / "models")
+        # Without a parent it would die with its last process, in that one's destructor.
+        owner = Transfers(tmp_path / "transfers.json", tmp_path / "models", qapp)
         owners.append(owner)
         return owner
 
