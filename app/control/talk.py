@@ -152,10 +152,12 @@ class Talk(QObject):
     def _put(self, message: Waiting) -> None:
         """A message becomes a question, and is asked."""
         number, editing = message.conversation, message.editing
+        # Read once: it may have thousands of turns.
+        path = self._store.path(number)
         if editing is not None:
+            path = _before(path, editing)
             parent = self._store.turn(editing).parent
         else:
-            path = self._store.path(number)
             parent = path[-1].id if path else None
         question = self._store.add_question(
             number, parent, message.text, message.attachments
@@ -165,7 +167,7 @@ class Talk(QObject):
             self._conversation = self._read(number)
         if shown and editing is None:
             self.turn_added.emit(question)
-        self._ask(number, question.id, shown=editing is None)
+        self._ask(number, (*path, question), shown=editing is None)
         if shown and editing is not None:
             self.open(number)
         self.listed.emit()
@@ -175,7 +177,8 @@ class Talk(QObject):
         answer = self._store.turn(turn)
         if self.busy or answer.parent is None or self._conversation is None:
             return
-        self._ask(self._conversation.id, answer.parent, shown=False)
+        path = _before(self._store.path(self._conversation.id), turn)
+        self._ask(self._conversation.id, path, shown=False)
         self.open(self._conversation.id)
 
     def go_on(self, turn: int) -> None:
@@ -249,13 +252,15 @@ class Talk(QObject):
             at = self._store.turn(at).parent
         return at is not None
 
-    def _ask(self, conversation: int, question: int, *, shown: bool = True) -> None:
+    def _ask(
+        self, conversation: int, turns: tuple[Turn, ...], *, shown: bool = True
+    ) -> None:
+        """Have the last of these turns answered."""
         title = self._engine.state.title
-        answer = self._store.add_answer(conversation, question, title)
+        answer = self._store.add_answer(conversation, turns[-1].id, title)
         if shown and self._is_open(conversation):
             self.turn_added.emit(answer)
-        path = self._store.path(conversation)
-        self._begin(answer, conversation, path[:-1])
+        self._begin(answer, conversation, turns)
 
     def _begin(
         self,
@@ -388,3 +393,9 @@ class Talk(QObject):
             )
         except StoreError as error:
             self.troubled.emit(str(error))
+
+
+def _before(path: tuple[Turn, ...], turn: int) -> tuple[Turn, ...]:
+    """What stands before a turn; all of it where the turn is not on the path."""
+    places = [place for place, each in enumerate(path) if each.id == turn]
+    return path[: places[0]] if places else path

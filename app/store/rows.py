@@ -95,7 +95,10 @@ def turn_of(
         thinking=row["thinking"],
         thinking_seconds=row["thinking_seconds"],
         attachments=attachments,
-        boxes=tuple(Box(**box) for box in json.loads(row["boxes"])),
+        # Most have none, and there may be thousands of turns.
+        boxes=()
+        if row["boxes"] == "[]"
+        else tuple(Box(**box) for box in json.loads(row["boxes"])),
         state=row["state"],
         error=row["error"],
         stats=None if row["stats"] is None else Stats(**json.loads(row["stats"])),
