@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QToolButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from .icons import icon
-from .palette import COLUMN_WIDTH, L, M, S
+from .icons import pixmap
+from .palette import COLUMN_WIDTH, XS, L, M, S
 from .theme import Theme, set_role
+
+# Narrower than this, at a font scale of 1, the examples stand below one another.
+_BESIDE = 560
+_ICON = 24
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Example:
     files: tuple[Path, ...]
 
 
-class EmptyConversation(QWidget):
+class EmptyConversation(QScrollArea):
     """Says `chosen` with an example, or that other models are wanted."""
 
     chosen = Signal(object)  # Example
@@ -41,16 +47,39 @@ class EmptyConversation(QWidget):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._buttons: list[tuple[QToolButton, Example]] = []
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._buttons: list[tuple[ExampleCard, Example]] = []
         self._name = QLabel(self)
         set_role(self._name, "title")
         self._what = QLabel(self)
         self._what.setWordWrap(True)
         set_role(self._what, "muted")
-        cards = QHBoxLayout()
-        cards.setSpacing(M)
+        self._cards = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         for example in examples:
-            cards.addWidget(self._card(example), 1)
+            self._cards.addWidget(self._card(example), 1)
+        self._lay_out(self._make_banner())
+        theme.changed.connect(self._dress)
+        self.set_model("", is_demo=False)
+        self._dress()
+
+    def set_model(self, title: str, *, is_demo: bool) -> None:
+        """Who answers; the banner stands where it is the demo."""
+        self._name.setText(title or self.tr("No model is loaded"))
+        self._what.setText(
+            self.tr("Drop a picture, a video or a PDF, and ask about it.")
+            if title
+            else self.tr("Choose one on the models page; the demo is always there.")
+        )
+        self._banner.setVisible(is_demo or not title)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
+
+    def _make_banner(self) -> QFrame:
         self._banner = QFrame(self)
         set_role(self._banner, "banner")
         words = QLabel(
@@ -68,17 +97,21 @@ class EmptyConversation(QWidget):
         row.setContentsMargins(M, S, M, S)
         row.addWidget(words, 1)
         row.addWidget(get)
-        content = QWidget(self)
+        return self._banner
+
+    def _lay_out(self, banner: QFrame) -> None:
+        inside = QWidget(self)
+        content = QWidget(inside)
         content.setMaximumWidth(COLUMN_WIDTH)
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(M)
         column.addWidget(self._name)
         column.addWidget(self._what)
-        column.addLayout(cards)
-        column.addWidget(self._banner)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(L, L, L, L)
+        column.addLayout(self._cards)
+        column.addWidget(banner)
+        whole = QVBoxLayout(inside)
+        whole.setContentsMargins(L, M, L, M)
         centred = QHBoxLayout()
         centred.addStretch(0)
         centred.addWidget(content, 1)
@@ -86,41 +119,82 @@ class EmptyConversation(QWidget):
         whole.addStretch(1)
         whole.addLayout(centred)
         whole.addStretch(1)
-        theme.changed.connect(self._dress)
-        self.set_model("", is_demo=False)
-        self._dress()
+        self.setWidget(inside)
 
-    def set_model(self, title: str, *, is_demo: bool) -> None:
-        """Who answers; the banner stands where it is the demo."""
-        self._name.setText(title or self.tr("No model is loaded"))
-        self._what.setText(
-            self.tr("Drop a picture, a video or a PDF, and ask about it.")
-            if title
-            else self.tr("Choose one on the models page; the demo is always there.")
-        )
-        self._banner.setVisible(is_demo or not title)
-
-    def _card(self, example: Example) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName("example")
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        button.setText(example.question)
+    def _card(self, example: Example) -> ExampleCard:
+        button = ExampleCard(example, self)
         button.setAccessibleName(self.tr("Example: ") + example.question)
-        button.setSizePolicy(
-            button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed
-        )
         button.clicked.connect(lambda: self.chosen.emit(example))
         self._buttons.append((button, example))
         return button
 
+    def _turn(self) -> None:
+        """Beside or below one another, as the width wants it."""
+        beside = self.width() - 2 * L >= self._theme.pixels(_BESIDE)
+        directions = QBoxLayout.Direction
+        self._cards.setDirection(
+            directions.LeftToRight if beside else directions.TopToBottom
+        )
+        self._cards.setSpacing(M if beside else XS)
+        for button, _ in self._buttons:
+            button.set_tall(beside)
+
     def _dress(self) -> None:
-        colors = self._theme.palette
-        for button, example in self._buttons:
-            button.setIcon(icon(example.icon, colors.accent, 24))
-            button.setMinimumHeight(self._theme.pixels(84))
-            button.setStyleSheet(
-                f"QToolButton {{ background: {colors.raised}; padding: 12px;"
-                f" border: 1px solid {colors.border}; }}"
-                f"QToolButton:hover {{ border-color: {colors.accent}; }}"
-                f"QToolButton:focus {{ border: 2px solid {colors.accent}; }}"
-            )
+        for button, _ in self._buttons:
+            button.dress(self._theme)
+        self._turn()
+
+
+class ExampleCard(QPushButton):
+    """An icon and a question, over or beside one another."""
+
+    def __init__(self, example: Example, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._name = example.icon
+        self._sign = QLabel(self)
+        self._words = QLabel(example.question, self)
+        self._words.setWordWrap(True)
+        self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._row.addWidget(self._sign)
+        self._row.addWidget(self._words, 1)
+        for label in (self._sign, self._words):
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        policy = self.sizePolicy()
+        policy.setHorizontalPolicy(policy.Policy.Expanding)
+        policy.setVerticalPolicy(policy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.set_tall(True)
+
+    def set_tall(self, tall: bool) -> None:
+        """The icon over the words, or before them."""
+        directions, sides = QBoxLayout.Direction, Qt.AlignmentFlag
+        self._row.setDirection(
+            directions.TopToBottom if tall else directions.LeftToRight
+        )
+        self._row.setContentsMargins(M, M if tall else S, M, M if tall else S)
+        self._row.setSpacing(XS if tall else S)
+        middle = sides.AlignHCenter if tall else sides.AlignLeft
+        self._words.setAlignment(middle | sides.AlignVCenter)
+        self._sign.setAlignment(sides.AlignCenter)
+
+    def dress(self, theme: Theme) -> None:
+        """Take on the theme's colours and sizes."""
+        colors, ratio = theme.palette, self.devicePixelRatioF()
+        size = theme.pixels(_ICON)
+        self._sign.setPixmap(pixmap(self._name, colors.accent, size, ratio))
+        self.setStyleSheet(
+            f"ExampleCard {{ background: {colors.raised}; padding: 0;"
+            f" border: 1px solid {colors.border}; }}"
+            f"ExampleCard:hover {{ border-color: {colors.accent}; }}"
+            f"ExampleCard:focus {{ border: 2px solid {colors.accent}; }}"
+        )
+
+    def sizeHint(self) -> QSize:
+        return self._row.totalSizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return self._row.totalMinimumSize()
+
+    def heightForWidth(self, width: int) -> int:
+        return self._row.totalHeightForWidth(width)

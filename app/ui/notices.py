@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
+    QGridLayout,
     QLabel,
     QPushButton,
     QToolButton,
@@ -34,11 +34,13 @@ class NoticeBar(QFrame):
         self._close = QToolButton(self)
         self._close.setAccessibleName(self.tr("Close"))
         self._close.clicked.connect(self.hide)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(M, S, M, S)
-        row.addWidget(self.words, 1)
-        row.addWidget(self.button)
-        row.addWidget(self._close)
+        # Below the words, which need the width.
+        grid = QGridLayout(self)
+        grid.setContentsMargins(M, S, M, S)
+        grid.setColumnStretch(0, 1)
+        grid.addWidget(self.words, 0, 0)
+        grid.addWidget(self._close, 0, 1, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(self.button, 1, 0, Qt.AlignmentFlag.AlignLeft)
         theme.changed.connect(self._dress)
         self._dress()
         self.hide()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .palette import COLUMN_WIDTH, L, M, S
+from .palette import COLUMN_WIDTH, XS, L, M, S
 from .theme import set_role
 
 # The style sheet's.
@@ -35,12 +35,13 @@ class Page(QWidget):
         super().__init__(parent)
         self.setAccessibleName(title)
         heading = QLabel(title, self)
+        heading.setWordWrap(True)
         set_role(heading, "title")
         self.done_button = QPushButton(self.tr("Done"), self)
         self.done_button.setToolTip(self.tr("Back to the conversation (Esc)"))
         self.done_button.clicked.connect(self.closed)
         self.top = QHBoxLayout()
-        self.top.setSpacing(S)
+        self.top.setSpacing(XS)
         self.top.addWidget(heading, 1)
         self.top.addWidget(self.done_button)
 
@@ -50,7 +51,7 @@ class Page(QWidget):
         self.column.setContentsMargins(0, 0, 0, L)
         self.column.setSpacing(M)
         inside = QWidget(self)
-        centred = QHBoxLayout(inside)
+        centred = self._centred = QHBoxLayout(inside)
         centred.setContentsMargins(L, S, L, 0)
         # The column takes all there is up to its most, then stands in the middle.
         centred.addStretch(0)
@@ -61,6 +62,8 @@ class Page(QWidget):
         self.scroll.setWidgetResizable(True)
         self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.scroll.verticalScrollBar().rangeChanged.connect(self._keep_clear)
+        self._keep_clear(0, 0)
 
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, M, 0, 0)
@@ -70,13 +73,18 @@ class Page(QWidget):
         holder.setMaximumWidth(COLUMN_WIDTH)
         holder.setLayout(self.top)
         self.top.setContentsMargins(0, 0, 0, 0)
-        # As far in as the scroll bar makes the column stand.
+        # As far in as the column stands beside its scroll bar.
         bar.setContentsMargins(L, 0, L + _SCROLL_BAR, 0)
         bar.addStretch(0)
         bar.addWidget(holder, 1)
         bar.addStretch(0)
         whole.addLayout(bar)
         whole.addWidget(self.scroll, 1)
+
+    def _keep_clear(self, least: int, most: int) -> None:
+        """The scroll bar's room stays free where there is none: nothing moves."""
+        right = L if most > least else L + _SCROLL_BAR
+        self._centred.setContentsMargins(L, S, right, 0)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

@@ -5,9 +5,9 @@ Roles are values of a widget's `role` property:
 - QLabel: "muted", "meta" (12 px, muted), "danger", "problem" (12 px, danger),
   "warn", "ok", "title" (20 px), "heading" (17 px), "section" (15 px), "chip" (small,
   rounded)
-- QPushButton: "primary" (filled accent), "quiet" (text only until hovered), "pill"
-  (outlined, filled accent when checked), "send" (a filled circle), "danger", "link";
-  without a role: outlined
+- QPushButton: "primary" (filled accent), "soft" (accent on soft), "quiet" (text only
+  until hovered), "pill" (outlined, filled accent when checked), "send" (a filled
+  circle), "danger", "link"; without a role: outlined
 - QToolButton: icon only, quiet
 - QFrame: "card", "bubble", "composer", "sidebar", "error", "line", "banner"
 - QLineEdit, QPlainTextEdit, QTextEdit: "bare" has neither border nor ground
@@ -74,6 +74,12 @@ QPushButton[role="primary"]:focus {{ border: 2px solid {c.text}; }}
 QPushButton[role="primary"]:disabled {{
     background: {c.raised}; color: {c.muted}; border-color: {c.border};
 }}
+QPushButton[role="soft"] {{
+    background: {c.soft}; color: {c.accent}; border: 1px solid {c.soft};
+    font-weight: 600;
+}}
+QPushButton[role="soft"]:hover {{ border-color: {c.accent}; }}
+QPushButton[role="soft"]:focus {{ border: 2px solid {c.accent}; }}
 QPushButton[role="send"] {{
     background: {c.accent}; border: 1px solid {c.accent}; padding: 0;
     border-radius: {round(16 * scale)}px;
@@ -187,12 +193,12 @@ QCheckBox:focus {{ color: {c.accent}; }}
 
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar::handle:vertical {{
-    background: {c.border}; border-radius: 5px; min-height: 32px;
+    background: {c.border}; border-radius: 3px; min-height: 32px; margin: 2px;
 }}
 QScrollBar::handle:vertical:hover {{ background: {c.muted}; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
 QScrollBar::handle:horizontal {{
-    background: {c.border}; border-radius: 5px; min-width: 32px;
+    background: {c.border}; border-radius: 3px; min-width: 32px; margin: 2px;
 }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}

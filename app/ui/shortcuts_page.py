@@ -62,7 +62,8 @@ class ShortcutsPage(Page):
             words = wrapped(each.words, None, frame)
             words.setAccessibleName(f"{each.words}: {keys}")
             grid.addWidget(words, row, 0)
-            grid.addWidget(chip, row, 1, Qt.AlignmentFlag.AlignVCenter)
+            sides = Qt.AlignmentFlag
+            grid.addWidget(chip, row, 1, sides.AlignRight | sides.AlignVCenter)
         for widget in (title, frame):
             self.column.insertWidget(self.column.count() - 1, widget)
             self._shown.append(widget)

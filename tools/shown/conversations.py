@@ -74,7 +74,7 @@ def fill(folder: Path, picture: Path) -> None:
         number = _talk(store, title, question, answer)
         ages[number] = days * _DAY
     shown = store.media.attach(picture)
-    shown = Attachment(shown.digest, shown.name, shown.kind, tokens=192)
+    shown = Attachment(shown.digest, shown.name, shown.kind, tokens=20)
     _talk(store, LONG, LONG + "?", "The star is the widest.", (shown,))
     _with_boxes(store, shown)
     store.close()
@@ -140,8 +140,8 @@ def _with_boxes(store: Store, shown: Attachment) -> None:
         for label, corners in _SHAPES.items()
     )
     stats = Stats(
-        prompt_tokens=224,
-        image_tokens=192,
+        prompt_tokens=54,
+        image_tokens=20,
         generated_tokens=388,
         thinking_tokens=12,
         tokens_per_second=43.0,

@@ -8,6 +8,9 @@ from __future__ import annotations
 from .conversations import BOXES, LONG, example_pdf, torn_picture
 from .session import MEDIA, Session
 
+# Characters of thinking that are worth a picture.
+_SOME = 30
+
 
 def empty(s: Session) -> None:
     """The first thing that is seen."""
@@ -23,6 +26,7 @@ def draft(s: Session) -> None:
     arrivals.bring_paths((MEDIA / "example.png", MEDIA / "example.mp4", document))
     s.wait("three files", lambda: len(items.items) == 3 and not items.is_reading)
     _write(s, "Describe the picture.")
+    s.wait("thumbnails", lambda: _all_shown(s))
     s.take("draft")
     arrivals.bring_paths((torn_picture(s.scratch / "torn.png", MEDIA / "example.png"),))
     s.wait("a torn file", lambda: len(items.items) == 4 and not items.is_reading)
@@ -40,7 +44,7 @@ def asking(s: Session) -> None:
     s.wiring.talk.open(None)
     _bring_picture(s)
     _send(s, "Describe the picture.")
-    s.wait("thoughts", lambda: talk.turns() and talk.turns()[-1].thinking)
+    s.wait("thoughts", lambda: len(_thoughts(s)) > _SOME)
     s.halt_model()
     s.take("thinking")
     for text in ("How many shapes are there?", "And which one is the largest?"):
@@ -76,6 +80,7 @@ def long_title(s: Session) -> None:
 def search(s: Session) -> None:
     """What a search finds."""
     sidebar = s.window.sidebar
+    sidebar.focus_search()
     sidebar.search.setText("shapes")
     s.wait("hits", lambda: sidebar.hits.rowCount())
     s.take("search")
@@ -119,7 +124,7 @@ def error(s: Session) -> None:
     talk.open(None)
     _bring_picture(s)
     _send(s, "Describe the picture.")
-    s.wait("words", lambda: talk.turns() and talk.turns()[-1].thinking)
+    s.wait("thoughts", lambda: len(_thoughts(s)) > _SOME)
     s.kill_model()
     s.wait("the end", lambda: not talk.busy)
     s.take("error")
@@ -140,16 +145,30 @@ SCENES = (
 )
 
 
+def _thoughts(s: Session) -> str:
+    turns = s.wiring.talk.turns()
+    return turns[-1].thinking if turns else ""
+
+
 def _bring_picture(s: Session) -> None:
     items = s.wiring.draft
     s.wiring.arrivals.bring_paths((MEDIA / "example.png",))
     s.wait("a picture", lambda: len(items.items) == 1 and not items.is_reading)
 
 
+def _all_shown(s: Session) -> bool:
+    shown = s.wiring.pictures.picture
+    return all(
+        shown(item.attachment.digest, (item.attachment.pages or (None,))[0])
+        for item in s.wiring.draft.items
+    )
+
+
 def _write(s: Session, text: str) -> None:
+    s.counted = False
     s.window.composer.set_text(text)
     s.wiring.draft.set_text(text)
-    s.rest()
+    s.wait("the count", lambda: s.counted or s.wiring.talk.busy)
 
 
 def _send(s: Session, text: str) -> None:
@@ -161,4 +180,5 @@ def _send(s: Session, text: str) -> None:
 def _open(s: Session, title: str) -> None:
     found = [one for one in s.store.conversations() if one.title == title]
     s.window.sidebar.opened.emit(found[0].id)
-    s.rest(0.5)
+    # The first code and the first formula take longest.
+    s.rest(2.0)

@@ -72,6 +72,8 @@ class Session:
         self.wiring: Wiring = start(self.app, theme, self.settings, self.store)
         self.window = self.wiring.window
         self.window.activateWindow()
+        self.counted = False
+        self.wiring.draft.counted.connect(self._count)
 
     def wait(self, what: str, holds: Callable[[], object]) -> None:
         """Let the app work until something holds.
@@ -90,6 +92,9 @@ class Session:
         end = time.monotonic() + seconds
         self.wait("rest", lambda: time.monotonic() > end)
         self.wait("messages", lambda: not self.window.transcript.busy)
+
+    def _count(self, used: int | None) -> None:
+        self.counted = used is not None
 
     def wants(self, scene: str) -> bool:
         """Whether pictures of a scene were asked for."""

@@ -39,12 +39,17 @@ class RowDelegate(QStyledItemDelegate):
         theme.changed.connect(self._measure)
         self._measure()
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         value = index.data(VALUE)
         if isinstance(value, Heading):
             # The first needs no distance from the one before.
             return self._heading if index.row() else self._first_heading
-        return self._found if isinstance(value, Hit) else self._conversation
+        if isinstance(value, Hit) and value.turn is not None:
+            room = option.rect.width() - 2 * XS - 2 * XXS
+            words = self._meta.horizontalAdvance(value.snippet)
+            # A line of little less room, since matches are heavier.
+            return self._found[0 if words < room - XS else 1]
+        return self._conversation
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: Index
@@ -104,7 +109,11 @@ class RowDelegate(QStyledItemDelegate):
         self._conversation = QSize(100, body + 2 * XS + 2)
         self._first_heading = QSize(100, meta + XS)
         self._heading = QSize(100, meta + XS + 3 * XXS)
-        self._found = QSize(100, body + _SNIPPET_LINES * meta + 2 * XS + XXS + 2)
+        self._meta = QFontMetrics(self._theme.font(META))
+        self._found = tuple(
+            QSize(100, body + lines * meta + 2 * XS + XXS + 2)
+            for lines in range(1, _SNIPPET_LINES + 1)
+        )
 
     def _paint_heading(self, painter: QPainter, rect: QRect, value: Heading) -> None:
         painter.setFont(self._theme.font(META, bold=True))
@@ -149,16 +158,31 @@ class RowDelegate(QStyledItemDelegate):
 
     def _paint_hit(self, painter: QPainter, rect: QRect, value: Hit) -> None:
         place = _card(rect).adjusted(XS, XS - XXS, -XS, 0)
+        if value.turn is None:  # the title is what was found
+            painter.setPen(self._theme.color("text"))
+            at = QPointF(place.left(), place.top() + XXS)
+            self._snippet(painter, at, place.width(), value, BODY, lines=1)
+            return
         painter.setFont(self._theme.font(BODY))
         painter.setPen(self._theme.color("text"))
         self._line(painter, place, shown_title(value.title), Qt.AlignmentFlag.AlignTop)
         below = place.top() + painter.fontMetrics().height() + 2
         painter.setPen(self._theme.color("muted"))
-        self._snippet(painter, QPointF(place.left(), below), place.width(), value)
+        at = QPointF(place.left(), below)
+        self._snippet(painter, at, place.width(), value, META, lines=_SNIPPET_LINES)
 
-    def _snippet(self, painter: QPainter, at: QPointF, width: int, value: Hit) -> None:
-        """Two lines of it, the matches in the accent and heavier."""
-        font = self._theme.font(META)
+    def _snippet(
+        self,
+        painter: QPainter,
+        at: QPointF,
+        width: int,
+        value: Hit,
+        size: int,
+        *,
+        lines: int,
+    ) -> None:
+        """So many lines of it, the matches in the accent and heavier."""
+        font = self._theme.font(size)
         # One space for each line break: the matches count characters.
         flat = "".join(" " if c.isspace() else c for c in value.snippet)
         layout = QTextLayout(flat, font)
@@ -171,13 +195,13 @@ class RowDelegate(QStyledItemDelegate):
         layout.setFormats(
             [_range(start, stop, look) for start, stop in value.matches if start < stop]
         )
-        begin = _last_line(layout, width)
+        begin = _last_line(layout, width, lines)
         rest = layout.text()[begin:]
         metrics = QFontMetrics(font)
         # Matches are heavier than what is measured here, so a little room is left.
         short = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, width - XS)
         layout.setText(layout.text()[:begin] + short)
-        _last_line(layout, width)
+        _last_line(layout, width, lines)
         layout.draw(painter, at)
 
     def _line(
@@ -194,11 +218,11 @@ def _card(rect: QRect) -> QRect:
     return rect.adjusted(XXS, 1, -XXS, -1)
 
 
-def _last_line(layout: QTextLayout, width: int) -> int:
+def _last_line(layout: QTextLayout, width: int, lines: int) -> int:
     """Break into the lines there is room for; says where the last of them begins."""
     layout.beginLayout()
     top, begin = 0.0, 0
-    for _ in range(_SNIPPET_LINES):
+    for _ in range(lines):
         line = layout.createLine()
         if not line.isValid():
             break

@@ -23,7 +23,7 @@ from ...conversation import Conversation, Hit
 from ...models import EngineState
 from ..icons import icon
 from ..palette import SIDEBAR_WIDTH, XS, M
-from ..theme import Theme
+from ..theme import Theme, set_role
 from .foot import EngineFoot
 from .model import VALUE, ConversationListModel, HitListModel
 from .undo import UndoBar
@@ -53,6 +53,7 @@ class Sidebar(QFrame):
         self.setProperty("role", "sidebar")
         self.setAccessibleName(self.tr("Sidebar"))
         self.new = QPushButton(self.tr("New chat"), self)
+        set_role(self.new, "soft")
         self.search = QLineEdit(self)
         self.search.setPlaceholderText(self.tr("Search"))
         self.search.setAccessibleName(self.tr("Search conversations"))
@@ -240,7 +241,7 @@ class Sidebar(QFrame):
         self._glass.setIcon(icon("search", colors.muted, 16))
         self._clear.setIcon(icon("close", colors.muted, 16))
         size = self._theme.pixels(18)
-        self.new.setIcon(icon("new", colors.text, size))
+        self.new.setIcon(icon("new", colors.accent, size))
         self.new.setIconSize(QSize(size, size))
         # Not all of a larger font: the conversation needs the room more.
         self.setFixedWidth(round(SIDEBAR_WIDTH * min(self._theme.scale, 1.15)))

@@ -14,7 +14,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from ...conversation import Turn
-from ..palette import COLUMN_WIDTH, L
+from ..palette import COLUMN_WIDTH, XS, L
 from .building import Builder
 from .following import Following
 from .ground import Ground
@@ -187,9 +187,11 @@ class Column(QScrollArea):
 
     def _arrange(self, anchor: tuple[Slot, int] | None) -> None:
         self._arranging.stop()
-        whole = self.viewport().width()
-        width = self._builder.width = max(min(COLUMN_WIDTH, whole - 2 * L), 120)
-        left = (whole - width) // 2
+        # Of the whole width: a scroll bar that comes or goes moves nothing. A row's
+        # frame stands around the column, its words stand in it.
+        column = max(min(COLUMN_WIDTH, self.width() - 2 * L), 120)
+        width = self._builder.width = column + 2 * XS
+        left = (self.width() - width) // 2
         bottom = self.slots.arrange(width, self._shared.theme.scale)
         for slot in self.slots.all:
             if slot.row is not None and slot.built:
@@ -198,7 +200,7 @@ class Column(QScrollArea):
             height = self.foot.sizeHint().height()
             self.foot.setGeometry(left, bottom - GAP // 2, width, height)
             bottom += height
-        self.ground.resize(whole, max(bottom, 1))
+        self.ground.resize(self.viewport().width(), max(bottom, 1))
         if self.following.following:
             self.following.scroll(self.verticalScrollBar().maximum())
         elif anchor is not None:

@@ -102,10 +102,12 @@ class BoxPicture(QWidget):
         painter.restore()
         # The lit one is on top.
         numbers = sorted((number for number, _ in self._boxes), key=self._lit.__eq__)
-        for number in numbers:
-            strong = self._lit < 0 or self._lit == number
-            painter.setOpacity(1.0 if strong else _OTHERS)
-            self._paint_box(painter, number)
+        # Names last: no box's line goes through a word.
+        for paint in (self._paint_box, self._paint_name):
+            for number in numbers:
+                strong = self._lit < 0 or self._lit == number
+                painter.setOpacity(1.0 if strong else _OTHERS)
+                paint(painter, number)
         painter.setOpacity(1.0)
         if self.hasFocus():
             painter.setPen(QPen(self._shared.theme.color("accent"), _LINE))
@@ -189,16 +191,18 @@ class BoxPicture(QWidget):
         painter.drawPixmap(frame, self._scaled, QRectF(self._scaled.rect()))
 
     def _paint_box(self, painter: QPainter, number: int) -> None:
-        theme, box = self._shared.theme, dict(self._boxes)[number]
-        rect = self.box_rect(number)
-        accent = theme.color("accent")
+        accent = self._shared.theme.color("accent")
         fill = QColor(accent)
         fill.setAlphaF(_FILL)
         painter.setPen(QPen(accent, _LINE))
         painter.setBrush(fill)
-        painter.drawRect(rect)
+        painter.drawRect(self.box_rect(number))
+
+    def _paint_name(self, painter: QPainter, number: int) -> None:
+        theme, box = self._shared.theme, dict(self._boxes)[number]
         if not box.label:
             return
+        rect = self.box_rect(number)
         font = theme.font(META, bold=True)
         measure = QFontMetricsF(font)
         frame = self._frame(self.width())
@@ -212,7 +216,7 @@ class BoxPicture(QWidget):
             chip.moveTop(rect.top() - 1)
         chip.moveLeft(max(0.0, min(chip.left(), frame.width() - chip.width())))
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(accent)
+        painter.setBrush(theme.color("accent"))
         painter.drawRoundedRect(chip, XXS, XXS)
         painter.setFont(font)
         painter.setPen(theme.color("accent_text"))

@@ -33,9 +33,14 @@ def measure_of(widget: QWidget) -> Callable[[int], int]:
     """What gives the height that a widget needs at a width."""
     if isinstance(widget, Tall):
         return widget.height_for
-    if widget.hasHeightForWidth():
-        return widget.heightForWidth
-    return lambda width: widget.sizeHint().height()  # noqa: ARG005
+
+    def height(width: int) -> int:
+        # Asked each time: a label breaks lines only from its first text on.
+        if widget.hasHeightForWidth():
+            return widget.heightForWidth(width)
+        return widget.sizeHint().height()
+
+    return height
 
 
 class Stack(QFrame):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal, SignalInstance
+from PySide6.QtCore import QSize, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QStackedLayout, QToolButton, QWidget
 
@@ -211,20 +211,21 @@ class TranscriptView(QWidget):
         self._place_down()
 
     def _place_down(self) -> None:
-        side = self._down.sizeHint()
-        left = (self.width() - side.width()) // 2
-        self._down.setGeometry(
-            left, self.height() - side.height() - S, side.width(), side.height()
-        )
+        side = self._down.width()
+        self._down.move((self.width() - side) // 2, self.height() - side - S)
         self._down.raise_()
 
     def _dress(self) -> None:
         theme = self._theme
         size = theme.pixels(18)
         self._down.setIcon(icon("down", theme.palette.text, size))
-        colors, radius = theme.palette, (size + 2 * XS + 2) // 2
+        self._down.setIconSize(QSize(size, size))
+        # Even, so that half of it is a radius that makes a circle.
+        side = (size + 2 * XS + 2) // 2 * 2
+        self._down.setFixedSize(side, side)
+        colors, radius = theme.palette, side // 2
         self._down.setStyleSheet(
-            f"QToolButton {{ background: {colors.raised}; padding: {XS}px;"
+            f"QToolButton {{ background: {colors.raised}; padding: 0;"
             f" border: 1px solid {colors.border}; border-radius: {radius}px; }}"
             f"QToolButton:hover {{ background: {colors.soft}; }}"
             f"QToolButton:focus {{ border: 1px solid {colors.accent}; }}"
