@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+from PySide6.QtCore import QObject, QThreadPool, Signal
 
 from ..store import Media, StoreError
 
 _MOST_FILES = 200
 _MOST_BYTES = 256_000_000
-_SECONDS = 30
+_SECONDS = 10
+_CHUNK = 1 << 18
 _STILL = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic"}
 )
@@ -34,6 +36,7 @@ class Arrivals(QObject):
     def __init__(self, media: Media, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._media = media
+        self._closed = False
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)  # in the order they were given
 
@@ -51,14 +54,19 @@ class Arrivals(QObject):
 
     def close(self) -> None:
         """Nothing more arrives."""
+        self._closed = True
         self._pool.clear()
         self._pool.waitForDone(1000)
 
-    def _start(self, work) -> None:
-        self._pool.start(QRunnable.create(work))
+    def _start(self, work: Callable[[], object]) -> None:
+        # A function, no QRunnable: Qt frees that, and its Python half would be taken
+        # for whatever comes to lie at the same place.
+        self._pool.start(work)
 
     def _take_paths(self, paths: tuple[Path, ...]) -> None:
         for path in paths:
+            if self._closed:
+                return
             found = list(_walk(path))
             if not found:
                 words = self.tr("No picture, video or PDF lies in this folder.")
@@ -67,6 +75,8 @@ class Arrivals(QObject):
                 words = self.tr("More than {count} files; the first ones were taken.")
                 self.refused.emit(path.name, words.format(count=_MOST_FILES))
             for file in found[:_MOST_FILES]:
+                if self._closed:
+                    return
                 try:
                     self.arrived.emit(self._media.attach(file))
                 except (StoreError, OSError, ValueError) as error:
@@ -83,15 +93,25 @@ class Arrivals(QObject):
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "GLM45V"})
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-                data = answer.read(_MOST_BYTES + 1)
+                data = self._read(answer)
         except (urllib.error.URLError, OSError, ValueError) as error:
             words = self.tr("It could not be fetched: {reason}")
             self.refused.emit(name, words.format(reason=error))
             return
         if len(data) > _MOST_BYTES:
             self.refused.emit(name, self.tr("It is larger than 256 MB."))
-            return
-        self._take_bytes(data, name)
+        elif not self._closed:
+            self._take_bytes(data, name)
+
+    def _read(self, answer: BinaryIO) -> bytes:
+        """All of it, up to the most; less when the app is closed meanwhile."""
+        data = bytearray()
+        while not self._closed and len(data) <= _MOST_BYTES:
+            chunk = answer.read(_CHUNK)
+            if not chunk:
+                break
+            data += chunk
+        return bytes(data)
 
 
 def _walk(path: Path) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from ..settings import Settings
 from ..store import StoreError
 from ..workers.media import MediaWorker
 from ..workers.values import Measured, MediaFailure, MediaSource, MediumCost, PromptTurn
+from .pictures import picture_key
 
 _COUNT_MS = 300
 _SAVE_MS = 800
@@ -63,6 +64,8 @@ class Draft(QObject):
         self._settings = Settings()
         self._keys = count()
         self._asked: dict[int, str] = {}
+        # What is counted from its first bytes may be torn further on.
+        self._torn: dict[str, str] = {}
         self._prompt = 0
         self._answered = 0
         self._counting = QTimer(self, singleShot=True, interval=_COUNT_MS)
@@ -280,12 +283,20 @@ class Draft(QObject):
         elif (key := self._asked.pop(failure.request, None)) is not None:
             self._replace(key, problem=failure.problem)
             self._counting.start()
+        for item in self._items:
+            digest = item.attachment.digest
+            if failure.key == picture_key(digest) and digest not in self._torn:
+                self._torn[digest] = failure.problem
+                self._replace(item.key, problem=failure.problem)
+                self._counting.start()
 
     def _replace(
         self, key: str, *, cost: MediumCost | None = None, problem: str | None = None
     ) -> None:
         for place, item in enumerate(self._items):
             if item.key == key:
+                problem = problem or self._torn.get(item.attachment.digest)
+                cost = None if problem else cost
                 self._items[place] = replace(item, cost=cost, problem=problem)
                 self.changed.emit()
                 return

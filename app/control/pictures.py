@@ -20,6 +20,11 @@ _KEPT = 64
 Key = tuple[str, int | None]
 
 
+def picture_key(digest: str) -> str:
+    """The key under which the worker is asked for what is shown of an attachment."""
+    return f"picture:{digest}"
+
+
 class Pictures(QObject):
     """Pixmaps of pictures, first frames and pages; `changed` when more are there."""
 
@@ -53,7 +58,7 @@ class Pictures(QObject):
         ):
             attachment, path = self._known[digest]
             source = MediaSource(
-                key=f"picture:{digest}",
+                key=picture_key(digest),
                 path=path,
                 kind=attachment.kind,
                 pages=(page,) if page is not None else attachment.pages,

@@ -17,6 +17,7 @@ from ..models import EngineState
 from ..settings import SettingsKeeper
 from ..store import Store, StoreError
 from .questions import Question, boxes_of, options_of, question_of
+from .trouble import told
 
 _FLUSH_MS = 500
 _STATES: dict[str, TurnState] = {
@@ -123,9 +124,10 @@ class Talk(QObject):
 
     def set_thinking(self, on: bool) -> None:
         """The open conversation's toggle."""
-        if self._conversation is not None:
-            self._store.set_thinking(self._conversation.id, on)
-            self._conversation = replace(self._conversation, thinking=on)
+        with told(self.troubled.emit):
+            if self._conversation is not None:
+                self._store.set_thinking(self._conversation.id, on)
+                self._conversation = replace(self._conversation, thinking=on)
 
     def send(
         self,
@@ -174,43 +176,52 @@ class Talk(QObject):
 
     def regenerate(self, turn: int) -> None:
         """Another answer to the same question, beside the first."""
-        answer = self._store.turn(turn)
-        if self.busy or answer.parent is None or self._conversation is None:
-            return
-        path = _before(self._store.path(self._conversation.id), turn)
-        self._ask(self._conversation.id, path, shown=False)
-        self.open(self._conversation.id)
+        with told(self.troubled.emit):
+            answer = self._store.turn(turn)
+            if self.busy or answer.parent is None or self._conversation is None:
+                return
+            path = _before(self._store.path(self._conversation.id), turn)
+            self._ask(self._conversation.id, path, shown=False)
+            self.open(self._conversation.id)
 
     def go_on(self, turn: int) -> None:
         """Continue an answer that was cut."""
-        if self.busy or self._conversation is None:
-            return
-        path = self._store.path(self._conversation.id)
-        places = [place for place, each in enumerate(path) if each.id == turn]
-        if not places:
-            return
-        resumed = self._store.resume(turn)
-        self.turn_changed.emit(resumed)
-        self._begin(
-            resumed, self._conversation.id, path[: places[0] + 1], continue_reply=True
-        )
+        with told(self.troubled.emit):
+            if self.busy or self._conversation is None:
+                return
+            path = self._store.path(self._conversation.id)
+            places = [place for place, each in enumerate(path) if each.id == turn]
+            if not places:
+                return
+            resumed = self._store.resume(turn)
+            self.turn_changed.emit(resumed)
+            self._begin(
+                resumed,
+                self._conversation.id,
+                path[: places[0] + 1],
+                continue_reply=True,
+            )
 
     def show_variant(self, turn: int, step: int) -> None:
         """Show the answer or question before or after this one."""
-        if self._conversation is not None:
-            self._store.choose_variant(turn, step)
-            self.open(self._conversation.id)
+        with told(self.troubled.emit):
+            if self._conversation is not None:
+                self._store.choose_variant(turn, step)
+                self.open(self._conversation.id)
 
     def delete_turn(self, turn: int) -> None:
         """Remove a turn and what follows it; what is being written is stopped first."""
-        if self._conversation is None:
-            return
-        if self._answering is not None and self._is_under(self._answering.turn, turn):
-            self._doomed = turn
-            self._engine.stop()
-            return
-        self._store.delete_turn(turn)
-        self.open(self._conversation.id)
+        with told(self.troubled.emit):
+            if self._conversation is None:
+                return
+            if self._answering is not None and self._is_under(
+                self._answering.turn, turn
+            ):
+                self._doomed = turn
+                self._engine.stop()
+                return
+            self._store.delete_turn(turn)
+            self.open(self._conversation.id)
 
     def stop(self) -> None:
         """End the answer under way."""
@@ -351,11 +362,12 @@ class Talk(QObject):
         self._send_next()
 
     def _delete_doomed(self, conversation: int) -> None:
-        doomed, self._doomed = self._doomed, None
-        if doomed is not None:
-            self._store.delete_turn(doomed)
-            if self._is_open(conversation):
-                self.open(conversation)
+        with told(self.troubled.emit):
+            doomed, self._doomed = self._doomed, None
+            if doomed is not None:
+                self._store.delete_turn(doomed)
+                if self._is_open(conversation):
+                    self.open(conversation)
 
     def _engine_changed(self, state: EngineState) -> None:
         if state.phase == "ready":
@@ -385,14 +397,12 @@ class Talk(QObject):
         waiting = [each for each in self._queue if each.conversation == conversation]
         texts = [each.text for each in waiting] + [text]
         media = [one for each in waiting for one in each.attachments]
-        try:
+        with told(self.troubled.emit):
             self._store.set_draft(
                 conversation,
                 "\n\n".join(filter(None, texts)),
                 (*media, *attachments),
             )
-        except StoreError as error:
-            self.troubled.emit(str(error))
 
 
 def _before(path: tuple[Turn, ...], turn: int) -> tuple[Turn, ...]:

@@ -33,6 +33,7 @@ from .arrivals import Arrivals
 from .draft import Draft, Item
 from .pictures import Pictures
 from .talk import Talk
+from .trouble import told
 
 _STAGES = {
     "media": "Reading files",
@@ -308,10 +309,10 @@ class Wiring(QObject):
         attachments = self.draft.attachments
         if not text.strip() and not attachments:
             return
-        self.talk.ensure_conversation(thinking=self._thinking())
-        self._shown = self.talk.conversation.id if self.talk.conversation else None
         editing = self._editing
         try:
+            conversation = self.talk.ensure_conversation(thinking=self._thinking())
+            self._shown = conversation.id
             self.talk.send(text.strip(), attachments, editing=editing)
         except StoreError as error:  # a full disk, say: the words stay where they are
             self.window.notices.say(str(error))
@@ -399,15 +400,18 @@ class Wiring(QObject):
         self.window.composer.set_blocked(reason)
 
     def _keep_draft(self, text: str, attachments: tuple[Attachment, ...]) -> None:
-        if self._editing is not None:
-            return
-        if self.talk.conversation is None:
-            if not text.strip() and not attachments:
+        with told(self.window.notices.say):
+            if self._editing is not None:
                 return
-            self.talk.ensure_conversation(thinking=self._new_thinking)
-            self._shown = self.talk.conversation.id if self.talk.conversation else None
-            self._list()
-        self.talk.keep_draft(text, attachments)
+            if self.talk.conversation is None:
+                if not text.strip() and not attachments:
+                    return
+                self.talk.ensure_conversation(thinking=self._new_thinking)
+                self._shown = (
+                    self.talk.conversation.id if self.talk.conversation else None
+                )
+                self._list()
+            self.talk.keep_draft(text, attachments)
 
     def _open_item(self, key: str) -> None:
         item = self.draft.item(key)
@@ -530,46 +534,53 @@ class Wiring(QObject):
         self.talk.open(None)
 
     def _open(self, conversation: int) -> None:
-        if conversation != self._shown:
-            self.draft.save()
-            self.talk.open(conversation)
-        self.window.show_chat()
+        with told(self.window.notices.say):
+            if conversation != self._shown:
+                self.draft.save()
+                self.talk.open(conversation)
+            self.window.show_chat()
 
     def _open_hit(self, conversation: int, turn: int | None) -> None:
-        if turn is not None:
-            self._store.reveal(turn)
-            if conversation == self._shown:
-                self.talk.open(conversation)
-        self._open(conversation)
-        if turn is not None:
-            self.window.transcript.scroll_to(turn)
+        with told(self.window.notices.say):
+            if turn is not None:
+                self._store.reveal(turn)
+                if conversation == self._shown:
+                    self.talk.open(conversation)
+            self._open(conversation)
+            if turn is not None:
+                self.window.transcript.scroll_to(turn)
 
     def _search(self, query: str) -> None:
-        hits = self._store.search(query) if query.strip() else None
-        self.window.sidebar.set_hits(hits)
+        with told(self.window.notices.say):
+            hits = self._store.search(query) if query.strip() else None
+            self.window.sidebar.set_hits(hits)
 
     def _rename(self, conversation: int, title: str) -> None:
-        self._store.rename(conversation, title)
-        self._list()
-        if conversation == self._shown:
-            self._name(self._store.conversation(conversation))
+        with told(self.window.notices.say):
+            self._store.rename(conversation, title)
+            self._list()
+            if conversation == self._shown:
+                self._name(self._store.conversation(conversation))
 
     def _pin(self, conversation: int, pinned: bool) -> None:
-        self._store.pin(conversation, pinned)
-        self._list()
+        with told(self.window.notices.say):
+            self._store.pin(conversation, pinned)
+            self._list()
 
     def _delete(self, conversation: int) -> None:
-        deleted = self._store.conversation(conversation)
-        if conversation == self._shown:
-            self.draft.save()
-            self.talk.open(None)
-        self._store.delete(conversation)
-        self._list()
-        self.window.sidebar.show_undo(deleted)
+        with told(self.window.notices.say):
+            deleted = self._store.conversation(conversation)
+            if conversation == self._shown:
+                self.draft.save()
+                self.talk.open(None)
+            self._store.delete(conversation)
+            self._list()
+            self.window.sidebar.show_undo(deleted)
 
     def _restore(self, conversation: int) -> None:
-        self._store.restore(conversation)
-        self._list()
+        with told(self.window.notices.say):
+            self._store.restore(conversation)
+            self._list()
 
     def _export(self, conversation: int, form: str) -> None:
         folder = QFileDialog.getExistingDirectory(
