@@ -38,6 +38,7 @@ from app.settings import SettingsKeeper
 from app.store import Store
 from app.ui.theme import Theme
 from app.ui.transcript.answer import AnswerRow
+from app.ui.transcript.problem import Problem
 from app.ui.transcript.row import MessageRow
 
 MEDIA = Path(mlx_glm45v.__file__).parent / "demo" / "media"
@@ -50,10 +51,14 @@ LONG = "x y " * 1500
 def spin(predicate: Callable[[], object], what: str, timeout: float = 30.0) -> None:
     """Let Qt work until the predicate holds."""
     end = time.monotonic() + timeout
+    # Wakes the loop, which rests in between: the model needs the processor more.
+    waker = QTimer(interval=5)
+    waker.start()
+    flags = QEventLoop.ProcessEventsFlag.WaitForMoreEvents
     while not predicate():
         if time.monotonic() > end:
             pytest.fail(f"{what} did not happen within {timeout} s")
-        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 10)
+        QCoreApplication.processEvents(flags)
 
 
 def children() -> set[int]:
@@ -171,9 +176,17 @@ class RealApp:
         assert isinstance(row, AnswerRow)
         return row
 
+    def problem(self) -> Problem:
+        """What went wrong with the last answer, once it is shown."""
+        row = self.answer_row()
+        spin(lambda: row.problem is not None, "the problem")
+        assert row.problem is not None
+        return row.problem
+
     def use(self, name: str, turn: int | None = None) -> None:
         """Press the button under a message that has this accessible name."""
         row = self.row(turn)
+        spin(lambda: not self.transcript.busy, "building")
         row.actions.set_shown(True)
         buttons = row.actions.findChildren(QToolButton)
         (button,) = [each for each in buttons if each.accessibleName() == name]

@@ -27,6 +27,8 @@ def app(live: RealApp):
     live.think(False)
     yield live
     live.window.show_chat()
+    if live.engine.state.phase == "failed":
+        live.engine.restart()
 
 
 def kill(app: RealApp) -> None:
@@ -58,7 +60,7 @@ def test_killed_while_reading_the_question_stays(app):
     assert question.text == LONG.strip()
     assert answer.state == "failed"
     assert "memory" in answer.error
-    problem = app.answer_row().problem
+    problem = app.problem()
     assert problem.button.text() == "Restart the model"
     problem.button.click()
     app.ready()
@@ -82,7 +84,7 @@ def test_killed_while_streaming_no_word_is_lost(app):
     assert kept.error
     assert [each.text for each in app.talk.waiting] == ["next"]
     assert app.composer.text == "a draft"
-    app.answer_row().problem.button.click()
+    app.problem().button.click()
     app.idle()
     assert [t.text for t in app.turns() if t.role == "user"] == [
         ENDLESS.strip(),

@@ -80,7 +80,7 @@ def conversation(app: RealApp, turns: int) -> int:
 def test_while_an_answer_streams(app):
     with Heartbeat() as heart:
         app.ask_endlessly()
-        pause(2.0)
+        pause(1.5)
         app.stop()
     check("an answer streams", heart)
 

@@ -171,6 +171,20 @@ def test_a_disk_that_is_full_for_a_while_costs_no_word(talk, engine, store):
     assert store.turn(talk.turns()[-1].id).state == "complete"
 
 
+def test_what_the_store_refuses_is_said(talk, engine, store):
+    told: list[str] = []
+    talk.troubled.connect(told.append)
+    talk.send("Hi")
+    engine.end()
+    answer = talk.turns()[1].id
+    store.delete_turn(answer)
+    talk.regenerate(answer)
+    talk.show_variant(answer, 1)
+    talk.delete_turn(answer)
+    assert told == ["This message is no longer there."] * 3
+    assert not talk.busy
+
+
 def test_the_thinking_toggle_goes_with_the_question(talk, engine):
     talk.send("One")
     engine.end()
