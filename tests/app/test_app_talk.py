@@ -169,11 +169,15 @@ def test_a_cut_answer_goes_on(app):
     app.settings.change(max_tokens=4)
     cut = app.ask("Describe the picture.")
     assert cut.state == "cut"
-    notes = [
-        each for each in app.row().findChildren(QLabel) if "Continue" in each.text()
-    ]
+    row = app.row()
+
+    def links() -> list[QLabel]:
+        labels = row.findChildren(QLabel)
+        return [each for each in labels if "Continue" in each.text()]
+
+    spin(links, "the link")
     app.settings.change(max_tokens=200)
-    notes[0].linkActivated.emit("continue")
+    links()[0].linkActivated.emit("continue")
     assert app.talk.busy
     app.idle()
     whole = app.turns()[-1]
