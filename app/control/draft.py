@@ -284,9 +284,8 @@ class Draft(QObject):
             self._replace(key, problem=failure.problem)
             self._counting.start()
         for item in self._items:
-            digest = item.attachment.digest
-            if failure.key == picture_key(digest) and digest not in self._torn:
-                self._torn[digest] = failure.problem
+            if failure.key == picture_key(item.attachment.digest):
+                self._torn[item.attachment.digest] = failure.problem
                 self._replace(item.key, problem=failure.problem)
                 self._counting.start()
 

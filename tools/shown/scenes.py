@@ -29,7 +29,8 @@ def draft(s: Session) -> None:
     s.wait("thumbnails", lambda: _all_shown(s))
     s.take("draft")
     arrivals.bring_paths((torn_picture(s.scratch / "torn.png", MEDIA / "example.png"),))
-    s.wait("a torn file", lambda: len(items.items) == 4 and not items.is_reading)
+    s.wait("a torn file", lambda: any(item.problem for item in items.items))
+    s.rest(0.5)
     s.take("trouble")
     for item in items.items:
         items.remove(item.key)
@@ -54,6 +55,10 @@ def asking(s: Session) -> None:
         talk.remove_waiting(0)
     s.resume_model()
     s.wait("an answer", lambda: not talk.busy)
+    # Again, since the one that stood still says it was slow.
+    window.transcript.regenerate_requested.emit(talk.turns()[-1].id)
+    s.wait("another answer", lambda: not talk.busy)
+    s.rest()
 
     def show_actions() -> None:
         for row in window.transcript.column.rows:
