@@ -5,6 +5,7 @@ Knows the store, the media worker and details (pixel budgets). Does not know wid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -295,10 +296,16 @@ class Draft(QObject):
         for place, item in enumerate(self._items):
             if item.key == key:
                 problem = problem or self._torn.get(item.attachment.digest)
+                problem = problem and _named(problem, item.attachment)
                 cost = None if problem else cost
                 self._items[place] = replace(item, cost=cost, problem=problem)
                 self.changed.emit()
                 return
+
+
+def _named(problem: str, attachment: Attachment) -> str:
+    """The problem with the person's name of the file in place of the store's."""
+    return re.sub(rf"{attachment.digest}(\.\w+)?", lambda _: attachment.name, problem)
 
 
 def _least(one: int | None, other: int | None) -> int | None:
