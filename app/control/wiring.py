@@ -162,6 +162,7 @@ class Wiring(QObject):
         self._shown = conversation.id if conversation else None
         self._name(conversation)
         self.window.sidebar.set_current(self._shown)
+        self._tell_engine(self.engine.state)
         self.window.show_chat()
 
     def _open_draft(
@@ -230,16 +231,25 @@ class Wiring(QObject):
         if state.phase == "ready" and state.model:
             self.media.set_model(state.model)
             self._settings.change(last_model=state.model)
-        if state.phase == "failed" and state.problem:
+        self._tell_engine(state)
+        self._block()
+        self._show_cost()
+
+    def _tell_engine(self, state: EngineState) -> None:
+        """Say over the conversation why there is no model, unless its end does."""
+        failed = state.phase == "failed" and state.problem is not None
+        if failed:
+            last = self.talk.turns()[-1:]
+            failed = not any(turn.error == state.problem for turn in last)
+        if failed:
             self._restarts = state.restartable
             restart, choose = self.tr("Restart the model"), self.tr("Choose a model")
-            window.notices.say(state.problem, restart if self._restarts else choose)
+            words = restart if self._restarts else choose
+            self.window.notices.say(state.problem or "", words)
             self._engine_noticed = True
         elif self._engine_noticed:
             self._engine_noticed = False
-            window.notices.hide()
-        self._block()
-        self._show_cost()
+            self.window.notices.hide()
 
     def _help(self) -> None:
         if self._restarts:
