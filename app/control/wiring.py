@@ -65,7 +65,7 @@ class Wiring(QObject):
         self._theme, self._settings, self._store = theme, settings, store
         self.engine = engine
         folder = data_folder()
-        self.media = MediaWorker(folder / "previews", self)
+        self.media = MediaWorker(store.media.previews, self)
         self.pictures = Pictures(self.media, self)
         self.talk = Talk(store, engine, settings, self)
         self.draft = Draft(self.media, store.media.file_of, self)

@@ -1,4 +1,4 @@
-"""Attachments' files: copied in by digest, each once, with thumbnails beside.
+"""Attachments' files: copied in by digest, each once.
 
 Has no database, so that any thread may use it. Kinds come from a file's first bytes.
 """
@@ -28,7 +28,14 @@ class Media:
 
     def __init__(self, folder: Path) -> None:
         self._media = folder / "media"
-        self._thumbnails = folder / "thumbnails"
+        self._previews = folder / "previews"
+
+    @property
+    def previews(self) -> Path:
+        """Where small pictures of them may be kept, under names that begin with the
+        digest and a dash: they are removed with what they show.
+        """
+        return self._previews
 
     def attach(self, path: Path) -> Attachment:
         """Copy a file in.
@@ -61,33 +68,6 @@ class Media:
             return path
         raise StoreError(f"The file of {attachment.name} is no longer there.")
 
-    def thumbnail(self, attachment: Attachment, size: int) -> Path | None:
-        """A PNG that fits a square of `size` pixels; None where there is no picture."""
-        if attachment.kind != "image":
-            return None
-        digest = attachment.digest
-        path = self._thumbnails / digest[:2] / f"{digest}-{size}.png"
-        if path.exists():
-            return path
-        # Pillow is loaded when the first picture is shown, not when the window is.
-        import pillow_heif
-        from PIL import Image, ImageOps
-
-        pillow_heif.register_heif_opener()
-        unreadable = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
-        try:
-            with Image.open(self.file_of(attachment)) as opened:
-                opened.draft("RGB", (2 * size, 2 * size))
-                image = ImageOps.exif_transpose(opened).convert("RGBA")
-            image.thumbnail((size, size))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".{uuid.uuid4().hex}.png")
-            image.save(new)
-            os.replace(new, path)
-        except (*unreadable, StoreError):
-            return None
-        return path
-
     def remove_unreferenced(
         self, referenced: Callable[[], set[str]], age: float
     ) -> None:
@@ -102,8 +82,9 @@ class Media:
                 if digest in kept or path.stat().st_mtime > before:
                     continue
                 path.unlink()
-                for small in (self._thumbnails / digest[:2]).glob(f"{digest}-*"):
-                    small.unlink()
+        for path in self._previews.glob("*"):
+            if path.name.partition("-")[0] not in kept:
+                path.unlink(missing_ok=True)
 
     def _keep(self, source: BinaryIO, name: str) -> Attachment:
         head = source.read(HEAD)

@@ -7,6 +7,7 @@ with one message under the request's number. Imports no Qt and no mlx.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -112,31 +113,49 @@ def _part(source: Mapping[str, Any]) -> Part:
 
 
 def _strip(processor: Processor, request: Mapping[str, Any]) -> dict[str, Any]:
-    source, folder = request["source"], Path(request["folder"])
+    folder = Path(request["folder"])
     folder.mkdir(parents=True, exist_ok=True)
+    stem = _stem(request)
+    index = folder / f"{stem}.json"
+    if index.exists():
+        frames = json.loads(index.read_text(encoding="utf-8"))
+        if all(Path(frame["path"]).exists() for frame in frames):
+            return {"event": "strip", "frames": frames}
     shown = previews(
-        processor, _part(source), side=request["side"], most=request["most"]
+        processor,
+        _part(request["source"]),
+        side=request["side"],
+        most=request["most"],
     )
-    stem = _stem(source, request["side"])
-    frames = [_saved(preview, folder, stem) for preview in shown]
+    frames = [
+        _saved(preview, folder / f"{stem}-{number}.png")
+        for number, preview in enumerate(shown)
+    ]
+    half = index.with_suffix(".part")
+    half.write_text(json.dumps(frames), encoding="utf-8")
+    half.replace(index)
     return {"event": "strip", "frames": frames}
 
 
-def _stem(source: Mapping[str, Any], side: int) -> str:
-    """One name for one file's content at one size, as far as its date tells."""
-    stat = Path(source["path"]).stat()
-    told = f"{source['path']} {stat.st_size} {stat.st_mtime_ns} {side}"
-    return hashlib.sha256(told.encode()).hexdigest()[:24]
+def _stem(request: Mapping[str, Any]) -> str:
+    """The file's own name, by which it is removed, and all that the pictures hang on.
+
+    A file's content is told by its size and date.
+    """
+    source = request["source"]
+    path = Path(source["path"])
+    stat = path.stat()
+    asked = {**source, "key": None, "size": stat.st_size, "date": stat.st_mtime_ns}
+    asked |= {name: request[name] for name in ("model", "side", "most")}
+    told = json.dumps(asked, sort_keys=True)
+    return f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _saved(preview: MediumPreview, folder: Path, stem: str) -> dict[str, Any]:
-    place = preview.page if preview.seconds is None else f"{preview.seconds:.3f}"
-    path = folder / (f"{stem}.png" if place is None else f"{stem}-{place}.png")
-    if not path.exists():
-        # Under another name first: a reader never meets half a picture.
-        half = path.with_suffix(".part")
-        preview.picture.save(half, "PNG")
-        half.replace(path)
+def _saved(preview: MediumPreview, path: Path) -> dict[str, Any]:
+    # Under another name first: a reader never meets half a picture.
+    half = path.with_suffix(".part")
+    preview.picture.save(half, "PNG")
+    half.replace(path)
     width, height = preview.picture.size
     return {
         "path": str(path),

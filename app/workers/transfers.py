@@ -15,8 +15,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ..models import Transfer
-from ..processes.link import JsonProcess
-from .child import start_worker
+from .child import ModelWorker
 from .rate import Rate
 from .remembered import Errand, read_errands, write_errands
 
@@ -36,9 +35,9 @@ class Transfers(QObject):
         self._file, self._folder = file, folder
         self._errands: dict[str, Errand] = {}
         self._transfers: dict[str, Transfer] = {}
-        self._processes: dict[str, JsonProcess] = {}
+        self._workers: dict[str, ModelWorker] = {}
         self._rates: dict[str, Rate] = {}
-        self._removers: dict[str, JsonProcess] = {}
+        self._removers: dict[str, ModelWorker] = {}
         self._written = 0.0
         for errand in read_errands(file):
             self._errands[errand.model] = errand
@@ -57,12 +56,12 @@ class Transfers(QObject):
 
     def download(self, model: str) -> None:
         """Fetch a repository; nothing happens while it is being fetched."""
-        if model not in self._processes:
+        if model not in self._workers:
             self._begin(Errand(model, "download"))
 
     def convert(self, model: str, recipe: str, target: Path | None = None) -> None:
         """Convert a folder or repository, by default into the app's own folder."""
-        if model in self._processes:
+        if model in self._workers:
             return
         name = f"{Path(model).name}-{recipe}"
         place = str(target or self._folder / name)
@@ -70,19 +69,19 @@ class Transfers(QObject):
 
     def pause(self, model: str) -> None:
         """End the process; what it did is kept."""
-        if self._end_process(model):
+        if self._end_worker(model):
             self._show(model, state="paused", rate=0.0, seconds_left=None)
             self._remember()
 
     def resume(self, model: str) -> None:
         """Go on where it stopped; a part of a repository found in the cache, too."""
-        if model in self._processes:
+        if model in self._workers:
             return
         self._begin(self._errands.get(model) or Errand(model, "download"))
 
     def cancel(self, model: str) -> None:
         """End it and remove what a download has fetched, unless that was complete."""
-        self._end_process(model)
+        self._end_worker(model)
         errand = self._errands.pop(model, None)
         self._transfers.pop(model, None)
         self._remember()
@@ -92,7 +91,7 @@ class Transfers(QObject):
 
     def delete(self, model: str) -> None:
         """Remove a repository from the Hub's cache."""
-        self._end_process(model)
+        self._end_worker(model)
         self._errands.pop(model, None)
         if self._transfers.pop(model, None) is not None:
             self._remember()
@@ -101,10 +100,10 @@ class Transfers(QObject):
 
     def close(self) -> None:
         """End all processes; unfinished work is shown paused at the next start."""
-        for model in list(self._processes):
-            self._end_process(model)
+        for model in list(self._workers):
+            self._end_worker(model)
         for remover in self._removers.values():
-            remover.kill()
+            remover.end()
         self._removers.clear()
         self._remember()
 
@@ -116,24 +115,21 @@ class Transfers(QObject):
             model, errand.kind, "running", done=errand.done, total=errand.total
         )
         self._remember()
-        process = start_worker(errand.kind, self)
-        self._processes[model] = process
-        process.received.connect(lambda told: self._received(model, told))
-        process.ended.connect(lambda: self._ended(model, process))
-        request: dict[str, Any] = {"model": model}
+        request: dict[str, Any] = {}
         if errand.kind == "convert":
-            request |= {"target": errand.target, "recipe": errand.recipe}
-        process.send(request)
+            request = {"target": errand.target, "recipe": errand.recipe}
+        worker = ModelWorker(errand.kind, model, request, self)
+        worker.told.connect(self._told)
+        worker.ended.connect(self._ended)
+        self._workers[model] = worker
         self.changed.emit(self.transfers)
 
-    def _received(self, model: str, told: dict[str, Any]) -> None:
-        if model not in self._processes:
-            return  # killed a moment ago
+    def _told(self, model: str, told: dict[str, Any]) -> None:
         match told["event"]:
             case "progress":
                 self._advance(model, told)
             case "done":
-                self._end_process(model)
+                self._end_worker(model)
                 self._errands.pop(model, None)
                 self._remember()
                 total = self._transfers[model].total
@@ -160,9 +156,7 @@ class Transfers(QObject):
             item=told["item"],
         )
 
-    def _ended(self, model: str, process: JsonProcess) -> None:
-        if self._processes.get(model) is not process:
-            return
+    def _ended(self, model: str) -> None:
         self._fail(
             model,
             self.tr("It stopped without a word. What is done is kept: try again."),
@@ -170,7 +164,7 @@ class Transfers(QObject):
 
     def _fail(self, model: str, problem: str) -> None:
         """What is there is kept, and "Resume" goes on from it."""
-        self._end_process(model)
+        self._end_worker(model)
         self._remember()
         self._show(model, state="failed", rate=0.0, seconds_left=None, problem=problem)
 
@@ -178,13 +172,11 @@ class Transfers(QObject):
         self._transfers[model] = replace(self._transfers[model], **changes)
         self.changed.emit(self.transfers)
 
-    def _end_process(self, model: str) -> bool:
-        process = self._processes.pop(model, None)
-        if process is None:
-            return False
-        process.kill()
-        process.deleteLater()
-        return True
+    def _end_worker(self, model: str) -> bool:
+        worker = self._workers.pop(model, None)
+        if worker is not None:
+            worker.end()
+        return worker is not None
 
     def _remember(self) -> None:
         self._written = time.monotonic()
@@ -193,20 +185,20 @@ class Transfers(QObject):
     def _remove(self, model: str, *, only_partial: bool) -> None:
         if model in self._removers:
             return
-        remover = start_worker("models", self)
+        request = {"do": "delete", "only_partial": only_partial}
+        remover = ModelWorker("models", model, request, self)
+        remover.told.connect(self._removed)
+        remover.ended.connect(self._removing_ended)
         self._removers[model] = remover
-        remover.received.connect(lambda told: self._removed(model, told))
-        remover.ended.connect(lambda: self._removed(model, None))
-        remover.send({"do": "delete", "model": model, "only_partial": only_partial})
 
-    def _removed(self, model: str, told: dict[str, Any] | None) -> None:
-        remover = self._removers.pop(model, None)
-        if remover is None:
-            return
-        remover.kill()
-        remover.deleteLater()
-        if told is not None and told["event"] == "deleted":
+    def _removed(self, model: str, told: dict[str, Any]) -> None:
+        self._removers.pop(model).end()
+        if told["event"] == "deleted":
             self.deleted.emit(model)
         else:
-            unknown = self.tr("Deleting ended without a word; try again.")
-            self.failed.emit(model, unknown if told is None else told["problem"])
+            self.failed.emit(model, told["problem"])
+
+    def _removing_ended(self, model: str) -> None:
+        self._removers.pop(model).end()
+        words = self.tr("Deleting ended without a word; try again.")
+        self.failed.emit(model, words)

@@ -82,40 +82,17 @@ def test_many_threads_may_add_the_same_file(tmp_path, media):
     assert len(files(tmp_path)) == 1
 
 
-def test_a_thumbnail_fits_and_is_made_once(media):
-    attachment = media.attach_bytes(png(400, 200), "a")
-    path = media.thumbnail(attachment, 64)
-    assert path is not None
-    with Image.open(path) as image:
-        assert (image.format, image.size) == ("PNG", (64, 32))
-    made = path.stat().st_mtime_ns
-    assert media.thumbnail(attachment, 64) == path
-    assert path.stat().st_mtime_ns == made
-
-
-def test_a_thumbnail_stands_upright(media):
-    file = BytesIO()
-    image = Image.new("RGB", (40, 20))
-    exif = image.getexif()
-    exif[0x0112] = 6
-    image.save(file, "JPEG", exif=exif)
-    path = media.thumbnail(media.attach_bytes(file.getvalue(), "a"), 20)
-    assert path is not None
-    with Image.open(path) as small:
-        assert small.size == (10, 20)
-
-
-def test_there_is_no_thumbnail_of_what_is_no_readable_picture(media):
-    for data in (b"\x89PNG\r\n\x1a\nbroken", b"%PDF-1.7"):
-        assert media.thumbnail(media.attach_bytes(data, "a"), 64) is None
-
-
 def test_purging_removes_what_nothing_names(tmp_path):
     store = Store(tmp_path / "data")
     kept, drafted, gone = (
         store.media.attach_bytes(png(colour=c), c) for c in ("red", "green", "blue")
     )
-    small = store.media.thumbnail(gone, 64)
+    shown, stays = (
+        store.media.previews / f"{each.digest}-1.png" for each in (gone, kept)
+    )
+    store.media.previews.mkdir()
+    for preview in (shown, stays):
+        preview.write_bytes(png())
     chat, other = store.create_conversation().id, store.create_conversation().id
     store.add_question(chat, None, "look", (kept,))
     store.set_draft(chat, "", (drafted,))
@@ -128,6 +105,6 @@ def test_purging_removes_what_nothing_names(tmp_path):
     assert store.media.file_of(drafted).exists()
     with pytest.raises(StoreError, match="no longer there"):
         store.media.file_of(gone)
-    assert small is not None
-    assert not small.exists()
+    assert not shown.exists()
+    assert stays.exists()
     store.close()

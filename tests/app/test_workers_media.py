@@ -108,6 +108,19 @@ def test_a_strip_holds_the_frames_that_were_counted(worker, wait_until):
     assert max(picture.width(), picture.height()) == 64
 
 
+def test_what_was_drawn_once_is_shown_again(worker, wait_until):
+    heard = Heard(worker)
+    for count in (1, 2):
+        worker.strip(CLIP, side=64)
+        wait_until(lambda count=count: len(heard.strips) == count, timeout=30)
+        for frame in heard.strips[0].frames:
+            frame.path.write_bytes(b"kept")
+    first, second = heard.strips
+    assert first.frames == second.frames
+    assert second.frames[0].path.read_bytes() == b"kept"
+    assert second.frames[0].path.name.startswith("example-")
+
+
 def test_a_file_that_cannot_be_read_fails_alone(worker, wait_until, tmp_path: Path):
     heard = Heard(worker)
     path = tmp_path / "broken.png"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.processes.link import JsonProcess
 from app.workers.catalogue import Catalogue
 from app.workers.rate import Rate
 from app.workers.transfers import Transfers
@@ -127,7 +128,7 @@ def test_a_child_that_dies_is_a_failure_that_can_be_resumed(hub, made, wait_unti
     transfers = made()
     transfers.download(REPO)
     wait_until(lambda: any(each.done for each in transfers.transfers), timeout=60)
-    transfers._processes[REPO].kill()
+    transfers.findChild(JsonProcess).kill()
     wait_until(lambda: state_of(transfers) == ["failed"], timeout=60)
     transfers.resume(REPO)
     wait_until(lambda: state_of(transfers) == ["done"], timeout=60)
