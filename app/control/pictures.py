@@ -6,12 +6,14 @@ Knows pixmaps and the worker. Does not know who shows them.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QPixmap
 
 from ..conversation import Attachment
+from ..store import StoreError
 from ..workers.media import MediaWorker
 from ..workers.values import MediaFailure, MediaSource, Strip
 
@@ -31,19 +33,24 @@ class Pictures(QObject):
     changed = Signal()
     unreadable = Signal(str, str)  # digest, why
 
-    def __init__(self, worker: MediaWorker, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        worker: MediaWorker,
+        file_of: Callable[[Attachment], Path],
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._worker = worker
-        self._known: dict[str, tuple[Attachment, Path]] = {}
+        self._worker, self._file_of = worker, file_of
+        self._known: dict[str, Attachment] = {}
         self._kept: OrderedDict[Key, QPixmap] = OrderedDict()
         self._asked: dict[int, Key] = {}
         self._hopeless: set[Key] = set()
         worker.strip_ready.connect(self._ready)
         worker.failed.connect(self._failed)
 
-    def learn(self, attachment: Attachment, path: Path) -> None:
-        """Where the file of an attachment lies."""
-        self._known[attachment.digest] = (attachment, path)
+    def learn(self, attachments: Iterable[Attachment]) -> None:
+        """What may be asked for by its digest."""
+        self._known.update({each.digest: each for each in attachments})
 
     def picture(self, digest: str, page: int | None) -> QPixmap | None:
         """What is there now; what is not is asked for, and `changed` tells."""
@@ -51,20 +58,27 @@ class Pictures(QObject):
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        if (
-            digest in self._known
-            and key not in self._hopeless
-            and key not in self._asked.values()
-        ):
-            attachment, path = self._known[digest]
-            source = MediaSource(
-                key=picture_key(digest),
-                path=path,
-                kind=attachment.kind,
-                pages=(page,) if page is not None else attachment.pages,
-            )
-            self._asked[self._worker.thumbnail(source, side=_SIDE)] = key
+        if key not in self._hopeless and key not in self._asked.values():
+            self._ask(key)
         return None
+
+    def _ask(self, key: Key) -> None:
+        digest, page = key
+        attachment = self._known.get(digest)
+        if attachment is None:
+            return
+        try:
+            path = self._file_of(attachment)
+        except StoreError:  # its place stays empty; asking about it says why
+            self._hopeless.add(key)
+            return
+        source = MediaSource(
+            key=picture_key(digest),
+            path=path,
+            kind=attachment.kind,
+            pages=(page,) if page is not None else attachment.pages,
+        )
+        self._asked[self._worker.thumbnail(source, side=_SIDE)] = key
 
     def _ready(self, strip: Strip) -> None:
         key = self._asked.pop(strip.request, None)

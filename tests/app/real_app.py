@@ -95,8 +95,8 @@ class RealApp:
         self.settings.change(**choices)
         self.store = Store(settings_file().parent)
         self.wiring: Wiring = start(qapp, look, self.settings, self.store)
-        self.window, self.engine = self.wiring.window, self.wiring.engine
-        self.talk, self.draft = self.wiring.talk, self.wiring.draft
+        self.window, self.engine = self.wiring.window, self.wiring.parts.engine
+        self.talk, self.draft = self.wiring.parts.talk, self.wiring.parts.draft
         self.composer, self.transcript = self.window.composer, self.window.transcript
         self.sidebar = self.window.sidebar
 
@@ -114,7 +114,10 @@ class RealApp:
 
     def idle(self) -> None:
         """Every answer and every waiting message is through."""
-        spin(lambda: not self.talk.busy and not self.talk.waiting, "the answer's end")
+        spin(
+            lambda: not self.talk.busy and not self.talk.outbox.waiting,
+            "the answer's end",
+        )
 
     # Writing.
 

@@ -82,7 +82,7 @@ def test_killed_while_streaming_no_word_is_lost(app):
     assert kept.text.startswith(seen)
     assert kept.state == "failed"
     assert kept.error
-    assert [each.text for each in app.talk.waiting] == ["next"]
+    assert [each.text for each in app.talk.outbox.waiting] == ["next"]
     assert app.composer.text == "a draft"
     app.problem().button.click()
     app.idle()

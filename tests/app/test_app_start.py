@@ -55,7 +55,7 @@ def test_what_is_written_before_the_model_is_there_is_answered_by_it(begin):
     with begin() as app:
         assert app.engine.state.phase == "loading"
         app.send("Hi")
-        assert [each.text for each in app.talk.waiting] == ["Hi"]
+        assert [each.text for each in app.talk.outbox.waiting] == ["Hi"]
         app.idle()
         assert [turn.role for turn in app.turns()] == ["user", "assistant"]
         assert app.turns()[-1].state == "complete"
@@ -65,7 +65,7 @@ def test_drafts_and_conversations_are_there_after_a_restart(begin):
     with quiet(begin) as app:
         conversation = app.store.create_conversation()
         app.store.add_question(conversation.id, None, "An old question")
-        app.wiring.talk.listed.emit()
+        app.wiring.parts.talk.listed.emit()
         app.sidebar.opened.emit(conversation.id)
         app.write("half a thought")
         app.drop(PICTURE)

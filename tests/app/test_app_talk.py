@@ -218,14 +218,14 @@ def test_a_message_sent_meanwhile_waits_can_be_edited_and_is_sent_afterwards(app
     app.ask_endlessly()
     app.send("Hi")
     app.send("never")
-    assert [each.text for each in app.talk.waiting] == ["Hi", "never"]
+    assert [each.text for each in app.talk.outbox.waiting] == ["Hi", "never"]
     assert app.composer.text == ""
     rows = app.composer.queue.rows
     rows[0].edit()
     rows[0].field.setPlainText("Hello")
     app.press(Qt.Key.Key_Return, rows[0].field)
     app.composer.queue.rows[1].removed.emit(1)
-    assert [each.text for each in app.talk.waiting] == ["Hello"]
+    assert [each.text for each in app.talk.outbox.waiting] == ["Hello"]
     app.stop()
     assert [t.text for t in app.turns() if t.role == "user"][1:] == ["Hello"]
     assert app.turns()[-1].state == "complete"

@@ -107,14 +107,14 @@ def test_an_answers_end_is_a_state_of_its_turn(talk, engine, reason, state):
 def test_messages_wait_for_one_another_in_their_order(talk, engine):
     for text in ("One", "Two", "Three"):
         talk.send(text)
-    assert [each.text for each in talk.waiting] == ["Two", "Three"]
+    assert [each.text for each in talk.outbox.waiting] == ["Two", "Three"]
     engine.end()
     assert len(engine.asked) == 2
     engine.end()
     engine.end()
     asked = [turn.text for turn in talk.turns() if turn.role == "user"]
     assert asked == ["One", "Two", "Three"]
-    assert talk.waiting == ()
+    assert talk.outbox.waiting == ()
 
 
 def test_a_message_waits_for_its_own_conversation(talk, engine, store):
@@ -167,7 +167,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_word(talk, engine, store):
     with pytest.raises(StoreError):
         talk.send("more words " * 20_000)
     connection.execute("PRAGMA max_page_count = 1000000")
-    talk.flush()
+    talk.answer.flush()
     assert store.turn(talk.turns()[-1].id).state == "complete"
 
 
@@ -229,8 +229,29 @@ def test_nothing_is_asked_twice_at_a_time(talk, engine):
 
 def test_stop_is_the_models_to_obey(talk, engine):
     talk.send("One")
-    talk.stop()
+    talk.answer.stop()
     assert engine.stops == 1
     assert talk.busy
     engine.end("cancelled")
     assert not talk.busy
+
+
+def test_a_conversation_that_goes_takes_its_answer_along(talk, engine, store):
+    gone = talk.conversation.id
+    talk.send("One")
+    talk.send("Two")
+    talk.leave(gone)
+    assert engine.stops == 1
+    assert talk.conversation is None
+    assert talk.outbox.waiting == ()
+    engine.end("cancelled")
+    assert len(engine.asked) == 1
+    assert store.conversation(gone).draft == "Two"
+
+
+def test_another_conversations_answer_goes_on(talk, engine, store):
+    other = store.create_conversation().id
+    talk.send("One")
+    talk.leave(other)
+    assert engine.stops == 0
+    assert talk.conversation is not None

@@ -22,7 +22,7 @@ def draft(s: Session) -> None:
     if not (s.wants("draft") or s.wants("trouble")):
         return
     document = example_pdf(s.scratch / "rainfall.pdf")
-    arrivals, items = s.wiring.arrivals, s.wiring.draft
+    arrivals, items = s.wiring.parts.arrivals, s.wiring.parts.draft
     arrivals.bring_paths((MEDIA / "example.png", MEDIA / "example.mp4", document))
     s.wait("three files", lambda: len(items.items) == 3 and not items.is_reading)
     _write(s, "Describe the picture.")
@@ -41,8 +41,8 @@ def asking(s: Session) -> None:
     """Thinking, a queue, and the finished answer."""
     if not any(map(s.wants, ("thinking", "queue", "answer"))):
         return
-    talk, window = s.wiring.talk, s.window
-    s.wiring.talk.open(None)
+    talk, window = s.wiring.parts.talk, s.window
+    s.wiring.parts.talk.open(None)
     _bring_picture(s)
     _send(s, "Describe the picture.")
     s.wait("thoughts", lambda: len(_thoughts(s)) > _SOME)
@@ -51,8 +51,8 @@ def asking(s: Session) -> None:
     for text in ("How many shapes are there?", "And which one is the largest?"):
         _send(s, text)
     s.take("queue")
-    for _ in talk.waiting:
-        talk.remove_waiting(0)
+    for _ in talk.outbox.waiting:
+        talk.outbox.remove(0)
     s.resume_model()
     s.wait("an answer", lambda: not talk.busy)
     # Again, since the one that stood still says it was slow.
@@ -96,7 +96,7 @@ def search(s: Session) -> None:
 def models(s: Session) -> None:
     """The models that there are."""
     s.window.show_page(s.window.models)
-    s.wait("models", lambda: s.wiring.catalogue.entries)
+    s.wait("models", lambda: s.wiring.parts.catalogue.entries)
     s.take("models")
 
 
@@ -125,7 +125,7 @@ def error(s: Session) -> None:
     """The model's process dies while it answers."""
     if not s.wants("error"):
         return
-    talk = s.wiring.talk
+    talk = s.wiring.parts.talk
     talk.open(None)
     _bring_picture(s)
     _send(s, "Describe the picture.")
@@ -151,29 +151,29 @@ SCENES = (
 
 
 def _thoughts(s: Session) -> str:
-    turns = s.wiring.talk.turns()
+    turns = s.wiring.parts.talk.turns()
     return turns[-1].thinking if turns else ""
 
 
 def _bring_picture(s: Session) -> None:
-    items = s.wiring.draft
-    s.wiring.arrivals.bring_paths((MEDIA / "example.png",))
+    items = s.wiring.parts.draft
+    s.wiring.parts.arrivals.bring_paths((MEDIA / "example.png",))
     s.wait("a picture", lambda: len(items.items) == 1 and not items.is_reading)
 
 
 def _all_shown(s: Session) -> bool:
-    shown = s.wiring.pictures.picture
+    shown = s.wiring.parts.pictures.picture
     return all(
         shown(item.attachment.digest, (item.attachment.pages or (None,))[0])
-        for item in s.wiring.draft.items
+        for item in s.wiring.parts.draft.items
     )
 
 
 def _write(s: Session, text: str) -> None:
     s.counted = False
     s.window.composer.set_text(text)
-    s.wiring.draft.set_text(text)
-    s.wait("the count", lambda: s.counted or s.wiring.talk.busy)
+    s.wiring.parts.draft.set_text(text)
+    s.wait("the count", lambda: s.counted or s.wiring.parts.talk.busy)
 
 
 def _send(s: Session, text: str) -> None:

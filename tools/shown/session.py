@@ -73,7 +73,7 @@ class Session:
         self.window = self.wiring.window
         self.window.activateWindow()
         self.counted = False
-        self.wiring.draft.counted.connect(self._count)
+        self.wiring.parts.draft.counted.connect(self._count)
 
     def wait(self, what: str, holds: Callable[[], object]) -> None:
         """Let the app work until something holds.
@@ -122,15 +122,15 @@ class Session:
 
     def halt_model(self) -> None:
         """Let the model's process stand still, so that a moment can be looked at."""
-        os.kill(self.wiring.engine.process_id, signal.SIGSTOP)
+        os.kill(self.wiring.parts.engine.process_id, signal.SIGSTOP)
 
     def resume_model(self) -> None:
         """Let it go on."""
-        os.kill(self.wiring.engine.process_id, signal.SIGCONT)
+        os.kill(self.wiring.parts.engine.process_id, signal.SIGCONT)
 
     def kill_model(self) -> None:
         """End it as the system does when memory is short."""
-        os.kill(self.wiring.engine.process_id, signal.SIGKILL)
+        os.kill(self.wiring.parts.engine.process_id, signal.SIGKILL)
 
     def close(self) -> None:
         """End the app as a person does."""
@@ -144,7 +144,9 @@ def take(folder: Path, scale: int, only: list[str] | None) -> int:
 
     session = Session(folder, scale, only)
     try:
-        session.wait("model", lambda: session.wiring.engine.state.phase == "ready")
+        session.wait(
+            "model", lambda: session.wiring.parts.engine.state.phase == "ready"
+        )
         for play in SCENES:
             play(session)
     finally:
