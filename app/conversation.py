@@ -12,8 +12,9 @@ from typing import Literal
 AttachmentKind = Literal["image", "video", "document"]
 Role = Literal["user", "assistant"]
 # "streaming" is being written (or was, when the app died); "cut" reached the most
-# tokens it may have; "stopped" is the person's doing, "failed" the model's.
-TurnState = Literal["complete", "streaming", "cut", "stopped", "failed"]
+# tokens it may have; "looped" repeated itself; "stopped" is the person's doing,
+# "failed" the model's.
+TurnState = Literal["complete", "streaming", "cut", "looped", "stopped", "failed"]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from .generation.events import Event, Finished, PrefillProgress, TextDelta, Usage
     from .generation.grounding import Box
+    from .generation.reuse import GenerationCache
     from .generation.sampling import SamplingOptions
     from .hub.inventory import CachedRepo, cached_repos, delete_repo
     from .loading import load, load_model
@@ -88,6 +89,7 @@ _NAMES_BY_MODULE = {
         "Usage",
     ),
     "generation.grounding": ("Box",),
+    "generation.reuse": ("GenerationCache",),
     "generation.sampling": ("SamplingOptions",),
     "hub.inventory": ("CachedRepo", "cached_repos", "delete_repo"),
     "loading": ("load", "load_model"),
@@ -138,6 +140,7 @@ __all__ = [
     "Event",
     "Finished",
     "Footprint",
+    "GenerationCache",
     "Glm4vMoeConfig",
     "Glm4vMoeForConditionalGeneration",
     "Glm4vMoeModel",

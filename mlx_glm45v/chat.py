@@ -16,6 +16,7 @@ import numpy as np
 
 from mlx_glm45v.errors import Cancelled
 from mlx_glm45v.generation.answer import GenerationOptions
+from mlx_glm45v.generation.cache import KVPrecision
 from mlx_glm45v.generation.events import (
     Event,
     Finished,
@@ -23,6 +24,7 @@ from mlx_glm45v.generation.events import (
     Usage,
 )
 from mlx_glm45v.generation.markers import Markers
+from mlx_glm45v.generation.reuse import GenerationCache
 from mlx_glm45v.generation.sampling import SamplingOptions
 from mlx_glm45v.generation.stream import stream_prompt
 from mlx_glm45v.messages import (
@@ -52,6 +54,9 @@ class ChatOptions:
     together. `sampling` None means the checkpoint's generation_config.
     `tools` are JSON schemas of functions the model may call. `stop` strings end the
     answer. `prefill_step_size` is the most prompt tokens computed at once.
+    `kv_bits` (4 or 8) keeps keys and values quantised from token `quantized_kv_start`
+    on. A block of tokens that repeats over `repetition_run` tokens or more (0: however
+    many) closes thinking, and ends an answer with reason "repetition".
     """
 
     thinking: bool | None = None
@@ -62,10 +67,14 @@ class ChatOptions:
     tools: tuple[Mapping[str, Any], ...] = ()
     stop: tuple[str, ...] = ()
     prefill_step_size: int = 2048
+    kv_bits: int | None = None
+    quantized_kv_start: int = 0
+    repetition_run: int = 256
 
     def __post_init__(self) -> None:
         # A value out of range is told here, not after files were read.
         self.generation(frozenset())
+        _ = self.precision
         if self.context_length is not None and self.context_length < 1:
             raise ValueError(
                 f"context_length must be at least 1, not {self.context_length}"
@@ -83,7 +92,13 @@ class ChatOptions:
             eos_token_ids=eos_token_ids,
             thinking_budget=self.thinking_budget,
             prefill_step_size=self.prefill_step_size,
+            repetition_run=self.repetition_run,
         )
+
+    @property
+    def precision(self) -> KVPrecision:
+        """How keys and values are kept."""
+        return KVPrecision(self.kv_bits, self.quantized_kv_start)
 
 
 def stream_generate(
@@ -95,13 +110,15 @@ def stream_generate(
     continue_final_message: bool = False,
     should_stop: Callable[[], bool] | None = None,
     answer_now: Callable[[], bool] | None = None,
+    cache: GenerationCache | None = None,
 ) -> Iterator[Event]:
     """Answers `messages`: progress, then words, then one `Finished`.
 
     `continue_final_message` goes on with the last message, an assistant's.
     `should_stop` and `answer_now` are polled between pieces of work: the first ends the
     answer with `Finished("cancelled", ...)`, the second closes thinking and lets the
-    answer follow.
+    answer follow. `cache` keeps for later calls what this one computes: the start of a
+    conversation and the features of its pictures (default: nothing is kept).
 
     Raises:
         MediaError: a picture, video or document cannot be used.
@@ -117,7 +134,14 @@ def stream_generate(
         yield Finished("cancelled", Usage())
         return
     yield from _answer(
-        model, processor, prompt, options, should_stop, answer_now, started=started
+        model,
+        processor,
+        prompt,
+        options,
+        should_stop,
+        answer_now,
+        GenerationCache(model) if cache is None else cache,
+        started=started,
     )
 
 
@@ -152,6 +176,7 @@ def _answer(
     options: ChatOptions,
     should_stop: Callable[[], bool] | None,
     answer_now: Callable[[], bool] | None,
+    cache: GenerationCache,
     *,
     started: float,
 ) -> Iterator[Event]:
@@ -160,6 +185,11 @@ def _answer(
     room = _context_length(model, options) - len(prompt)
     options = replace(options, max_tokens=min(options.max_tokens, room))
     defaults = processor.generation_config
+    conversation = cache.conversation(
+        prompt,
+        rope_length=len(prompt) + options.max_tokens,
+        precision=options.precision,
+    )
     events = stream_prompt(
         model,
         prompt,
@@ -169,9 +199,14 @@ def _answer(
         markers=Markers.of(processor.tokenizer),
         should_stop=should_stop,
         answer_now=answer_now,
+        cache=conversation,
+        features=cache.features,
     )
-    for event in events:
-        yield _with_media_seconds(event, media_seconds)
+    try:
+        for event in events:
+            yield _with_media_seconds(event, media_seconds)
+    finally:
+        cache.trim()
 
 
 def _context_length(
@@ -210,7 +245,9 @@ class ChatSession:
     It begins with `system` and goes on from `history`; `messages` is the conversation
     so far. A turn joins it when its reply has ended, a stopped one too as far as it
     came; after an error the conversation is as before, so that the question can be
-    asked again.
+    asked again. `cache` may be shared with other sessions over the same model; by
+    default the session has its own, so that a second question does not read the first
+    one's pictures again.
     """
 
     def __init__(
@@ -221,8 +258,10 @@ class ChatSession:
         system: str | None = None,
         history: Sequence[Message] = (),
         options: ChatOptions = ChatOptions(),
+        cache: GenerationCache | None = None,
     ) -> None:
         self._model = model
+        self._cache = GenerationCache(model) if cache is None else cache
         self._processor = processor
         self._messages = [Message("system", system)] if system else []
         self._messages += history
@@ -334,6 +373,7 @@ class ChatSession:
                 options,
                 self._stop.is_set,
                 self._answer_now.is_set,
+                self._cache,
                 started=started,
             ):
                 said.add(event)

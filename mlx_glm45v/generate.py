@@ -155,9 +155,13 @@ def _options(arguments: Namespace, defaults: dict) -> ChatOptions:
         thinking=arguments.thinking,
         thinking_budget=arguments.thinking_budget,
         sampling=sampling,
+        context_length=arguments.max_kv_size,
+        kv_bits=arguments.kv_bits,
+        quantized_kv_start=arguments.quantized_kv_start,
     )
-    if arguments.max_tokens is not None:
-        options = replace(options, max_tokens=arguments.max_tokens)
+    for name in ("max_tokens", "repetition_run"):
+        if (value := getattr(arguments, name)) is not None:
+            options = replace(options, **{name: value})
     return options
 
 

@@ -21,6 +21,7 @@ _STATES: dict[str, TurnState] = {
     "stop": "complete",
     "length": "cut",
     "cancelled": "stopped",
+    "repetition": "looped",
 }
 
 

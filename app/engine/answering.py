@@ -37,10 +37,11 @@ _STEP_SIZE, _STEP_SIZE_ON_CPU = 2048, 128
 def answer(
     model: glm.Glm4vMoeForConditionalGeneration,
     processor: glm.Processor,
+    cache: glm.GenerationCache,
     ask: Ask,
     wishes: Wishes,
 ) -> Iterator[Event]:
-    """Progress, words, and one `Finished`.
+    """Progress, words, and one `Finished`; `cache` is shared by all conversations.
 
     Raises:
         Glm45vError: the question cannot be answered.
@@ -51,7 +52,7 @@ def answer(
         raise ValueError("there is no message to answer")
     history = messages if ask.continue_reply else messages[:-1]
     session = glm.ChatSession(
-        model, processor, history=history, options=_options(ask.options)
+        model, processor, history=history, options=_options(ask.options), cache=cache
     )
     events = (
         session.continue_reply() if ask.continue_reply else session.send(messages[-1])

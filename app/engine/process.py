@@ -56,6 +56,7 @@ class Engine:
         }
         self._model: glm.Glm4vMoeForConditionalGeneration | None = None
         self._processor: glm.Processor | None = None
+        self._cache: glm.GenerationCache | None = None
 
     def serve(self) -> None:
         """Answer one request after the other."""
@@ -80,7 +81,7 @@ class Engine:
 
         import mlx_glm45v as glm
 
-        self._model = self._processor = None
+        self._model = self._processor = self._cache = None
 
         def progress(at: glm.Progress) -> None:
             self._send(Loading(at.done, at.total, at.item))
@@ -88,6 +89,7 @@ class Engine:
         self._model, self._processor = glm.load(
             request.model, force=request.force, progress=progress
         )
+        self._cache = glm.GenerationCache(self._model)
         self._send(
             Loaded(
                 model=request.model,
@@ -101,9 +103,11 @@ class Engine:
     def _answer(self, request: Ask) -> None:
         from .answering import answer
 
-        if self._model is None or self._processor is None:
+        if self._model is None or self._processor is None or self._cache is None:
             raise ValueError("no model is loaded")
-        for event in answer(self._model, self._processor, request, self._wishes):
+        for event in answer(
+            self._model, self._processor, self._cache, request, self._wishes
+        ):
             self._send(event)
 
     def _send(self, event: Event) -> None:

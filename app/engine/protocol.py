@@ -168,7 +168,7 @@ class Finished:
     """The end of an answer. `thinking_seconds` is None when nothing was thought."""
 
     id: int
-    reason: Literal["stop", "length", "cancelled"]
+    reason: Literal["stop", "length", "cancelled", "repetition"]
     stats: Stats
     boxes: tuple[Box, ...] = ()
     thinking_seconds: float | None = None

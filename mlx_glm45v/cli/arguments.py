@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_media(parser)
     _add_generation(parser)
+    _add_memory(parser)
     _add_output(parser)
     return parser
 
@@ -123,6 +124,35 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--min-p", type=_share)
     group.add_argument("--repetition-penalty", type=_positive_number)
     group.add_argument("--seed", type=_seed)
+    group.add_argument(
+        "--repetition-run",
+        type=_natural_integer,
+        metavar="N",
+        help="end an answer that repeats itself over N tokens (default 256; 0: never)",
+    )
+
+
+def _add_memory(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how much memory a conversation takes")
+    group.add_argument(
+        "--kv-bits",
+        type=int,
+        choices=(4, 8),
+        help="keep keys and values at so many bits",
+    )
+    group.add_argument(
+        "--quantized-kv-start",
+        type=_natural_integer,
+        default=0,
+        metavar="N",
+        help="keep them whole until the conversation has N tokens",
+    )
+    group.add_argument(
+        "--max-kv-size",
+        type=_positive_integer,
+        metavar="N",
+        help="most tokens of prompt and answer together; nothing is ever dropped",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

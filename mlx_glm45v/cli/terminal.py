@@ -66,10 +66,14 @@ class Terminal:
                 self._progress(f"{_STAGES[stage]} {done:,} of {total:,}")
             case TextDelta():
                 self._text(event)
-            case Finished(reason):
+            case Finished(reason, usage):
                 self._end()
+                if usage.thinking_closed_by == "repetition":
+                    self.note("(thinking repeated itself and was closed)")
                 if reason == "length":
                     self.note("(cut: the limit of tokens or the context is reached)")
+                elif reason == "repetition":
+                    self.note("(ended: the answer repeated itself)")
                 elif reason == "cancelled":
                     self.note("(stopped)")
 

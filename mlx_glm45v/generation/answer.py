@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from mlx_glm45v.generation.clock import Clock
 from mlx_glm45v.generation.decode import Decoder
-from mlx_glm45v.generation.events import FinishReason, TextDelta
+from mlx_glm45v.generation.events import ClosedBy, FinishReason, TextDelta
+from mlx_glm45v.generation.loops import LoopGuard
 from mlx_glm45v.generation.pieces import ShouldStop, check
 from mlx_glm45v.generation.transcript import Transcript
 
@@ -22,7 +23,9 @@ class GenerationOptions:
     `max_tokens` counts thinking and answer together; the context may end it earlier.
     `stop` strings end the answer and never appear in it. After `thinking_budget` tokens
     of thinking the model is made to close it and to answer (None: no limit).
-    `prefill_step_size` is the most prompt tokens computed at once.
+    `prefill_step_size` is the most prompt tokens computed at once. A block of tokens
+    that repeats over `repetition_run` tokens or more (0: however many) closes thinking,
+    and ends an answer with reason "repetition".
 
     Raises:
         ValueError: a value is outside its range; the message names the field.
@@ -33,8 +36,13 @@ class GenerationOptions:
     eos_token_ids: frozenset[int] = frozenset()
     thinking_budget: int | None = None
     prefill_step_size: int = 2048
+    repetition_run: int = 256
 
     def __post_init__(self) -> None:
+        if self.repetition_run < 0:
+            raise ValueError(
+                f"repetition_run must be 0 or more, not {self.repetition_run}"
+            )
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens must be at least 1, not {self.max_tokens}")
         if self.thinking_budget is not None and self.thinking_budget < 0:
@@ -56,7 +64,8 @@ class Answer:
 
     `limit` is the most tokens it may take. `close_ids` are fed to end thinking; with
     none, thinking ends when the model ends it. `reason` is valid once `deltas` and
-    `rest` are exhausted.
+    `rest` are exhausted. `cached` tokens of its prompt did not have to be computed.
+    `closed_by` says what forced thinking to end, if something did.
     """
 
     def __init__(
@@ -76,7 +85,10 @@ class Answer:
         self._should_stop = should_stop
         self._answer_now = answer_now
         self._hurried = False
+        self._guard = LoopGuard(options.repetition_run)
         self.generated = 0
+        self.cached = 0
+        self.closed_by: ClosedBy | None = None
         self.reason: FinishReason = "cancelled"
 
     @property
@@ -106,6 +118,10 @@ class Answer:
             if self._transcript.stopped or at_limit:
                 self.reason = "stop" if self._transcript.stopped else "length"
                 return
+            self._guard.add(token)
+            if self._guard.looping and not self._must_close():
+                self.reason = "repetition"
+                return
 
     def rest(self) -> Iterator[TextDelta]:
         """Text held back until the end."""
@@ -116,18 +132,24 @@ class Answer:
     def _must_close(self) -> bool:
         if self._answer_now is not None and self._answer_now():
             self._hurried = True
-        budget = 0 if self._hurried else self._options.thinking_budget
-        return (
+        at_once = self._hurried or self._guard.looping
+        budget = 0 if at_once else self._options.thinking_budget
+        return bool(
             budget is not None
             and self._transcript.thinking
+            and self._close_ids
             and self.thinking_tokens >= budget
             # Without room for a word of answer, thinking may as well go on.
             and self.generated + len(self._close_ids) < self._limit
         )
 
     def _close(self, decoder: Decoder) -> Iterator[TextDelta]:
-        if not self._close_ids:
-            return
+        self.closed_by = "budget"
+        if self._hurried:
+            self.closed_by = "request"
+        elif self._guard.looping:
+            self.closed_by = "repetition"
+        self._guard.restart()
         decoder.force(self._close_ids)
         self.generated += len(self._close_ids)
         for token in self._close_ids:

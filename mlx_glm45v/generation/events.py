@@ -10,7 +10,10 @@ from typing import Literal
 
 Channel = Literal["thinking", "answer", "tool"]
 Stage = Literal["media", "vision", "prompt"]
-FinishReason = Literal["stop", "length", "cancelled"]
+# "repetition": the answer said one thing over and over.
+FinishReason = Literal["stop", "length", "cancelled", "repetition"]
+
+ClosedBy = Literal["budget", "request", "repetition"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Usage:
     """Counts of tokens, seconds of work, and the peak of mlx's active memory in bytes.
 
     `image_tokens` include document pages. `generated_tokens` include the end token and
-    a forced end of thinking. Seconds are wall time: vision, prefill up to the first
+    a forced end of thinking; `thinking_closed_by` says what forced it: the budget, a
+    request to answer now, or a loop. `cached_tokens` of the prompt were not computed
+    again. Seconds are wall time: vision, prefill up to the first
     token, decoding from there to the end, the event reader's own time included.
     """
 
@@ -55,6 +60,7 @@ class Usage:
     cached_tokens: int = 0
     generated_tokens: int = 0
     thinking_tokens: int = 0
+    thinking_closed_by: ClosedBy | None = None
     media_seconds: float = 0.0
     vision_seconds: float = 0.0
     prefill_seconds: float = 0.0

@@ -16,6 +16,7 @@ from mlx_glm45v.config import Glm4vMoeConfig
 from mlx_glm45v.errors import MediaError, PromptTooLong
 from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.generation.events import PrefillProgress
+from mlx_glm45v.generation.features import FeatureCache, FeatureKey
 from mlx_glm45v.generation.forward import last_logits
 from mlx_glm45v.generation.pieces import (
     PIECE_FLOPS,
@@ -36,7 +37,6 @@ BATCH_PATCHES = 4096
 # The kernel that sorts tokens by expert needs this many tokens (128 experts, top 8).
 SHORTEST_CHUNK = 64
 
-FeatureKey = tuple[str, tuple[int, int, int]]
 Features = Mapping[FeatureKey, mx.array]
 
 
@@ -85,17 +85,29 @@ def encode_media(
     model: Glm4vMoeForConditionalGeneration,
     prompt: Prompt,
     *,
+    start: int = 0,
+    known: FeatureCache | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Generator[PrefillProgress, None, Features]:
-    """Encodes each different picture of `prompt` once; reports patches done.
+    """Encodes each different picture from token `start` on once; reports patches done.
 
     Returns evaluated features of shape (placeholders, hidden), by digest and grid.
+    Those that `known` has are taken from it, the others are added to it.
 
     Raises:
         Cancelled: `should_stop` said so.
     """
     features: dict[FeatureKey, mx.array] = {}
-    unique = {key_of(span): span for span in prompt.spans}
+    unique: dict[FeatureKey, MediaSpan] = {}
+    for span in prompt.spans:
+        key = key_of(span)
+        if span.stop <= start or key in unique or key in features:
+            continue
+        before = None if known is None else known.get(key)
+        if before is None:
+            unique[key] = span
+        else:
+            features[key] = before
     total = sum(len(span.pixel_values) for span in unique.values())
     if not total:
         return features
@@ -112,7 +124,10 @@ def encode_media(
             ),
         )
         mx.eval(encoded)
-        features.update(zip(map(key_of, batch), encoded, strict=True))
+        for span, feature in zip(batch, encoded, strict=True):
+            features[key_of(span)] = feature
+            if known is not None:
+                known.put(key_of(span), feature)
         mx.clear_cache()
         done += sum(patches)
         yield PrefillProgress("vision", done, total)

@@ -17,6 +17,7 @@ from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.generation.clock import Clock
 from mlx_glm45v.generation.decode import Decoder
 from mlx_glm45v.generation.events import Event, Finished, Usage
+from mlx_glm45v.generation.features import FeatureCache
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.pieces import ShouldStop
 from mlx_glm45v.generation.prefill import check_prompt, encode_media, prefill
@@ -40,14 +41,16 @@ def stream_prompt(
     should_stop: ShouldStop | None = None,
     answer_now: Callable[[], bool] | None = None,
     cache: PromptCache | None = None,
+    features: FeatureCache | None = None,
 ) -> Iterator[Event]:
     """Answers `prompt`: progress, then text, then one `Finished`.
 
     `should_stop` and `answer_now` are asked again and again in the iterating thread and
     may read a flag that another thread sets. The first ends the answer with reason
     "cancelled" after the piece of work at hand; the second closes thinking as an
-    exhausted budget does, from then on. `cache` is the caller's to keep (default: one
-    for this request); its content is replaced. Closing the iterator leaves it
+    exhausted budget does, from then on. `cache` and `features` are the caller's to keep
+    (default: for this request): what `cache` holds of the prompt is not computed again,
+    and pictures in `features` are not encoded again. Closing the iterator leaves both
     consistent.
 
     Raises, when called and before any work:
@@ -84,19 +87,28 @@ def stream_prompt(
     def work(clock: Clock, cache: PromptCache) -> Iterator[Event]:
         rope_length = len(prompt) + limit
         resident = request_bytes(model.config.text_config, tokens=rope_length)
-        with wired(resident), cache.working(prompt):
-            features = yield from encode_media(model, prompt, should_stop=should_stop)
+        with (
+            wired(resident),
+            cache.working(prompt, rope_length=rope_length) as answer.cached,
+        ):
+            encoded = yield from encode_media(
+                model,
+                prompt,
+                start=answer.cached,
+                known=features,
+                should_stop=should_stop,
+            )
             clock.enter("prefill")
             logits = yield from prefill(
                 model,
                 cache,
                 prompt,
-                features,
+                encoded,
                 step_size=options.prefill_step_size,
                 rope_length=rope_length,
                 should_stop=should_stop,
             )
-            del features
+            del encoded
             choose = Chooser(
                 sampling, vocab_size=vocab_size, prompt=prompt.token_ids.tolist()
             )
@@ -111,8 +123,10 @@ def _usage(prompt: Prompt, answer: Answer, clock: Clock) -> Usage:
         prompt_tokens=len(prompt),
         image_tokens=prompt.tokens_of("image") + prompt.tokens_of("page"),
         video_tokens=prompt.tokens_of("video"),
+        cached_tokens=answer.cached,
         generated_tokens=answer.generated,
         thinking_tokens=answer.thinking_tokens,
+        thinking_closed_by=answer.closed_by,
         vision_seconds=clock.seconds("vision"),
         prefill_seconds=clock.seconds("prefill"),
         decode_seconds=clock.seconds("decode"),

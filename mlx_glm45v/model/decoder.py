@@ -130,6 +130,10 @@ class Glm4vMoeTextModel(nn.Module):
         """
         return self.embed_tokens(input_ids).astype(self.norm.weight.dtype)
 
+    def rope_regime(self, rope_length: int) -> int | bool | None:
+        """See `RotaryEmbedding.regime`."""
+        return self._rotary.regime(rope_length)
+
     def make_cache(self) -> Cache:
         """An empty mlx-lm cache for each layer."""
         return [KVCache() for _ in self.layers]

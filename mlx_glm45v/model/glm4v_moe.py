@@ -49,6 +49,10 @@ class Glm4vMoeModel(nn.Module):
         """An empty mlx-lm cache for each decoder layer."""
         return self.language_model.model.make_cache()
 
+    def rope_regime(self, rope_length: int) -> int | bool | None:
+        """What a request's rotary frequencies hang on; caches fit within one regime."""
+        return self.language_model.model.rope_regime(rope_length)
+
     def encode_media(
         self,
         pixel_values: mx.array,

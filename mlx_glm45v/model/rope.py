@@ -111,6 +111,18 @@ class RotaryEmbedding:
         cos, sin = mx.cos(angles) * self.scale, mx.sin(angles) * self.scale
         return Rotation(self.dims, self.scale, cos=cos, sin=sin)
 
+    def regime(self, rope_length: int) -> int | bool | None:
+        """What the frequencies of a request of this length hang on.
+
+        Keys turned in one regime do not fit queries of another.
+        """
+        rope = self.parameters
+        if rope.rope_type == "dynamic":
+            return max(rope_length, rope.max_position_embeddings)
+        if rope.rope_type == "longrope":
+            return rope_length > rope.original_max_position_embeddings
+        return None
+
     def inverse_frequencies(self, reached: int | mx.array) -> mx.array:
         """(dims / 2,) float32; `reached` counts the positions of the whole request."""
         rope = self.parameters

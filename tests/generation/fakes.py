@@ -97,6 +97,9 @@ class ScriptedModel:
     def make_cache(self):
         return [KVCache() for _ in range(self.config.text_config.num_hidden_layers)]
 
+    def rope_regime(self, rope_length):  # noqa: ARG002
+        return None
+
     def encode_media(self, pixel_values, grid_thw, *, on_block=None):
         self.encoded += list(grid_thw)
         for _ in range(self.config.vision_config.depth):

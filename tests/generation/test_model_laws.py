@@ -8,19 +8,19 @@ import pytest
 
 from mlx_glm45v.generation.answer import GenerationOptions
 from mlx_glm45v.generation.cache import PromptCache
-from mlx_glm45v.generation.events import Finished, TextDelta
+from mlx_glm45v.generation.events import Finished
 from mlx_glm45v.generation.forward import last_logits
-from mlx_glm45v.generation.markers import Markers
-from mlx_glm45v.generation.prefill import encode_media, prefill
 from mlx_glm45v.generation.sampling import SamplingOptions
 from mlx_glm45v.generation.stream import stream_prompt
-from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
-from tests.generation.fakes import CONFIG, Letters, make_prompt
+from tests.generation.fakes import Letters, make_prompt
+from tests.generation.small_model import (
+    NO_MARKERS,
+    NO_MEDIA,
+    NUMBERS,
+    prefilled,
+    tokens,
+)
 
-NO_MARKERS = Markers(thinking=None, box=None, tool=None, hidden=())
-# A random model would choose media placeholders, which no reference pass can repeat.
-NO_MEDIA = dict.fromkeys(range(90, CONFIG.text_config.vocab_size), -1000000000.0)
-NUMBERS = [f"{token} " for token in range(CONFIG.text_config.vocab_size)]
 PARTS = (
     [1, 2, 3],
     ("image", 1, (4, 8)),
@@ -30,52 +30,6 @@ PARTS = (
     ("video", 3, (4, 4)),
     [7, 8, 9],
 )
-
-
-@pytest.fixture(scope="module")
-def model():
-    mx.random.seed(0)
-    model = Glm4vMoeForConditionalGeneration(CONFIG)
-    # Larger than a fresh layer's, so that the tokens chosen vary.
-    model.update(
-        {"language_model": _scaled(model.language_model.parameters(), 2.0)},
-        strict=False,
-    )
-    mx.eval(model.parameters())
-    return model
-
-
-def _scaled(tree, factor):
-    if isinstance(tree, dict):
-        return {key: _scaled(value, factor) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_scaled(value, factor) for value in tree]
-    return tree * factor if tree.ndim > 1 else tree
-
-
-def exhaust(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
-def prefilled(model, prompt, step_size=4096):
-    cache = PromptCache(model)
-    with cache.working(prompt):
-        features = exhaust(encode_media(model, prompt))
-        logits = exhaust(
-            prefill(
-                model,
-                cache,
-                prompt,
-                features,
-                step_size=step_size,
-                rope_length=len(prompt) + 20,
-            )
-        )
-    return cache, np.array(logits)
 
 
 def reference_logits(model, prompt):
@@ -94,19 +48,6 @@ def reference_logits(model, prompt):
         use_cache=False,
     )
     return np.array(output.logits[:, -1])
-
-
-def tokens(model, prompt, *, sampling=None, **options):
-    events = stream_prompt(
-        model,
-        prompt,
-        detokenizer=Letters(NUMBERS),
-        options=GenerationOptions(**{"max_tokens": 12, **options}),
-        sampling=SamplingOptions(logit_bias=NO_MEDIA, **(sampling or {})),
-        markers=NO_MARKERS,
-    )
-    text = "".join(event.text for event in events if isinstance(event, TextDelta))
-    return [int(word) for word in text.split()]
 
 
 def assert_close(actual, expected):

@@ -194,6 +194,38 @@ def test_the_budget_closes_thinking_that_the_prompt_opened():
     assert said(events) == [("answer", "x y ")]
 
 
+def test_thinking_that_repeats_itself_is_closed_and_the_answer_follows():
+    *events, last = run(
+        ScriptedModel(successor(**THINKER)),
+        make_prompt([A]),
+        repetition_run=10,
+        max_tokens=40,
+    )
+    assert said(events) == [("thinking", "b c " * 5), ("answer", "x y ")]
+    assert last.reason == "stop"
+    assert last.usage.thinking_closed_by == "repetition"
+
+
+def test_an_answer_that_repeats_itself_ends():
+    model = ScriptedModel(successor(A=X, X=Y, Y=X))
+    *events, last = run(model, make_prompt([A]), repetition_run=10, max_tokens=40)
+    assert said(events) == [("answer", "x y " * 5)]
+    assert last.reason == "repetition"
+    assert last.usage.thinking_closed_by is None
+
+
+def test_thinking_that_cannot_be_closed_ends():
+    *events, last = run(
+        ScriptedModel(successor(**THINKER)),
+        make_prompt([A]),
+        markers=Markers(close_ids=()),
+        repetition_run=10,
+        max_tokens=40,
+    )
+    assert said(events) == [("thinking", "b c " * 5)]
+    assert last.reason == "repetition"
+
+
 def test_a_budget_that_thinking_keeps_changes_nothing():
     model = ScriptedModel(successor(**{**THINKER, "C": CLOSE}))
     events = list(run(model, make_prompt([A]), thinking_budget=2))

@@ -160,6 +160,7 @@ class AnswerRow(MessageRow):
     def _show_note(self, turn: Turn) -> None:
         words = {
             "cut": self.tr("The answer reached the most tokens that it may have."),
+            "looped": self.tr("The answer only repeated itself, and was ended."),
             "stopped": self.tr("Stopped."),
         }.get(turn.state)
         if self._note is not None:

@@ -1,0 +1,94 @@
+"""What one request leaves for the next: conversations' caches and pictures' features.
+
+Knows budgets and which cache fits a prompt best. Does not know how answers are made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
+from mlx_glm45v.generation.features import FeatureCache
+from mlx_glm45v.processing.prompt import Prompt
+
+if TYPE_CHECKING:
+    from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+
+_KV_BYTES = 4 * 2**30
+_FEATURE_BYTES = 512 * 2**20
+
+
+class GenerationCache:
+    """Caches of several conversations over one model, the least recently used leaving.
+
+    Conversations' keys and values share `kv_bytes`; the one at work may exceed that
+    alone. `features` has `feature_bytes`. Belongs to the thread that runs the model.
+    """
+
+    def __init__(
+        self,
+        model: Glm4vMoeForConditionalGeneration,
+        *,
+        kv_bytes: int = _KV_BYTES,
+        feature_bytes: int = _FEATURE_BYTES,
+    ) -> None:
+        self._model = model
+        self._kv_bytes = kv_bytes
+        self._conversations: list[PromptCache] = []  # the one used last at the end
+        self.features = FeatureCache(feature_bytes)
+
+    def __len__(self) -> int:
+        return len(self._conversations)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all conversations' keys and values."""
+        return sum(cache.nbytes for cache in self._conversations)
+
+    def conversation(
+        self,
+        prompt: Prompt,
+        *,
+        rope_length: int,
+        precision: KVPrecision = AS_MADE,
+    ) -> PromptCache:
+        """The cache that holds most of `prompt`'s start, or an empty one.
+
+        A cache that would lose more than it keeps stays as it is, for its own
+        conversation, and the common start is copied.
+        """
+        best, kept = None, 0
+        for cache in self._conversations:
+            if cache.in_use or cache.precision != precision:
+                continue
+            count = cache.reusable(prompt, rope_length=rope_length)
+            if count > kept:
+                best, kept = cache, count
+        if best is None:
+            found = PromptCache(self._model, precision)
+        elif len(best) - kept > kept:
+            found = best.forked(kept)
+            self._use(best)
+        else:
+            found = best
+        self._use(found)
+        self.trim()
+        return found
+
+    def trim(self) -> None:
+        """Let conversations go until the others are within the budget."""
+        while len(self._conversations) > 1 and self.nbytes > self._kv_bytes:
+            idle = [each for each in self._conversations[:-1] if not each.in_use]
+            if not idle:
+                return
+            self._conversations.remove(idle[0])
+
+    def clear(self) -> None:
+        """Forgets all conversations and features."""
+        self._conversations.clear()
+        self.features.clear()
+
+    def _use(self, cache: PromptCache) -> None:
+        if cache in self._conversations:
+            self._conversations.remove(cache)
+        self._conversations.append(cache)
