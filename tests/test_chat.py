@@ -10,6 +10,7 @@ from PIL import Image
 from mlx_glm45v.chat import ChatOptions, ChatSession, stream_generate
 from mlx_glm45v.errors import MediaError, PromptTooLong
 from mlx_glm45v.generation.events import Finished, PrefillProgress, TextDelta
+from mlx_glm45v.generation.reuse import GenerationCache
 from mlx_glm45v.messages import ImagePart, Message, TextPart
 from mlx_glm45v.replies import Reply
 
@@ -280,3 +281,27 @@ def test_a_media_part_may_be_given_in_place_of_a_path(session, picture):
     session.reset()
     small = ImagePart(picture, max_pixels=56 * 56)
     assert session.ask("Hi", images=[small]).usage.image_tokens == 2 < whole
+
+
+def test_a_second_question_does_not_read_the_first_ones_picture_again(
+    session, demo, picture
+):
+    first = session.ask("Describe the picture.", images=[picture])
+    history = session.messages
+    second = session.ask("How many shapes are there?")
+    usage = second.usage
+    assert first.usage.cached_tokens == 0
+    # All of the first question: only its thinking is dropped from history.
+    assert usage.cached_tokens > usage.image_tokens
+    fresh = ChatSession(*demo, history=history, options=SHORT)
+    alone = fresh.ask("How many shapes are there?")
+    assert alone.usage.cached_tokens == 0
+    assert (second.answer, second.thinking) == (alone.answer, alone.thinking)
+
+
+def test_sessions_may_share_what_is_kept(demo, picture):
+    cache = GenerationCache(demo[0])
+    for number in range(2):
+        session = ChatSession(*demo, options=SHORT, cache=cache)
+        usage = session.ask("Describe the picture.", images=[picture]).usage
+        assert (usage.cached_tokens > usage.image_tokens) == (number == 1)
