@@ -108,14 +108,14 @@ def encode_media(
             unique[key] = span
         else:
             features[key] = before
-    total = sum(len(span.pixel_values) for span in unique.values())
+    total = sum(span.num_patches for span in unique.values())
     if not total:
         return features
     done = 0
     yield PrefillProgress("vision", done, total)
     for batch in plan_batches(list(unique.values())):
         check(should_stop)
-        patches = [len(span.pixel_values) for span in batch]
+        patches = [span.num_patches for span in batch]
         encoded = model.encode_media(
             mx.array(np.concatenate([span.pixel_values for span in batch])),
             [span.grid_thw for span in batch],
@@ -144,7 +144,7 @@ def plan_batches(spans: Sequence[MediaSpan]) -> list[list[MediaSpan]]:
     batches: list[list[MediaSpan]] = []
     for span in spans:
         last = batches[-1] if batches else []
-        size = len(span.pixel_values)
+        size = span.num_patches
         if (
             last
             and last[0].grid_thw == span.grid_thw

@@ -65,18 +65,37 @@ def smart_resize(
     return rows * factor, columns * factor
 
 
+Frame = np.ndarray[Any, np.dtype[np.uint8]]  # (height, width, 3)
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
-    """One picture (or frame pair) as the vision tower takes it.
+    """One picture (or frame pair), kept as 8-bit pixels until its patches are wanted.
 
-    `pixel_values` is float32 of shape (h * w, channels * frames * patch * patch),
-    `grid_thw` is (1, h, w) in patches. `digest` is of the resized 8-bit pixels and the
+    `grid_thw` is (1, h, w) in patches. `digest` is of the resized pixels and the
     settings: equal digests mean equal values.
     """
 
-    pixel_values: np.ndarray[Any, np.dtype[np.float32]]
+    processor: ImageProcessor
+    frames: tuple[Frame, ...]
     grid_thw: tuple[int, int, int]
     digest: str
+
+    @property
+    def pixel_values(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """float32 of shape (h * w, channels * frames * patch * patch), made anew."""
+        return self.processor.pixel_values(self.frames)
+
+    @property
+    def num_patches(self) -> int:
+        """Rows of `pixel_values`."""
+        _, rows, columns = self.grid_thw
+        return rows * columns
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the 8-bit pixels."""
+        return sum(frame.nbytes for frame in self.frames)
 
 
 @dataclass(frozen=True)
@@ -208,7 +227,15 @@ class ImageProcessor:
             max_pixels=ceiling,
         )
 
-    def patches(self, frames: Sequence[np.ndarray[Any, np.dtype[np.uint8]]]) -> Patches:
+    def patches(self, frames: Sequence[Frame]) -> Patches:
+        """One still, or `temporal_patch_size` frames, resized already."""
+        height, width, _ = frames[0].shape
+        grid = (1, height // self.patch_size, width // self.patch_size)
+        return Patches(self, tuple(frames), grid, self._digest(frames))
+
+    def pixel_values(
+        self, frames: Sequence[Frame]
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Cut one still, or `temporal_patch_size` frames, of shape (height, width, 3).
 
         Rows go by merge windows: (h / merge, w / merge, merge, merge); a row is
@@ -230,11 +257,7 @@ class ImageProcessor:
                     rows // merge, merge, patch, columns // merge, merge, patch
                 ).transpose(0, 3, 1, 4, 2, 5)
                 values[:, :, :, :, channel, at] = cut[:, :, :, :, None]
-        return Patches(
-            values.reshape(rows * columns, -1),
-            (1, rows, columns),
-            self._digest(frames),
-        )
+        return values.reshape(rows * columns, -1)
 
     def _digest(self, frames: Sequence[np.ndarray[Any, Any]]) -> str:
         digest = hashlib.sha256(repr((self, frames[0].shape)).encode())

@@ -22,6 +22,7 @@ from mlx_glm45v.messages import (
     VideoPart,
 )
 from mlx_glm45v.processing.image_processor import ImageProcessor, Patches
+from mlx_glm45v.processing.media_memory import MediaMemory
 from mlx_glm45v.processing.prompt import MediaItem, MediaKind
 from mlx_glm45v.processing.video_processor import VideoProcessor
 
@@ -45,10 +46,14 @@ class MediaReader:
     """Reads media with a checkpoint's picture and video processors."""
 
     def __init__(
-        self, image_processor: ImageProcessor, video_processor: VideoProcessor
+        self,
+        image_processor: ImageProcessor,
+        video_processor: VideoProcessor,
+        memory: MediaMemory,
     ) -> None:
         self._images = image_processor
         self._videos = video_processor
+        self._memory = memory
 
     def read(
         self, parts: Sequence[Part], *, should_stop: ShouldStop | None = None
@@ -62,14 +67,7 @@ class MediaReader:
         for part in parts:
             if should_stop is not None and should_stop():
                 raise Cancelled("stopped while reading pictures")
-            match part:
-                case ImagePart():
-                    image = load_image(part.source, should_stop=should_stop)
-                    yield self._still(image, "image", name_of(part), part.max_pixels)
-                case VideoPart():
-                    yield self._video(part, should_stop)
-                case DocumentPart():
-                    yield from self._pages(part, should_stop)
+            yield from self._memory.recall(part, self._read(part, should_stop))
 
     def read_messages(
         self, messages: Sequence[Message], *, should_stop: ShouldStop | None = None
@@ -80,6 +78,16 @@ class MediaReader:
                 for medium in self.read([part], should_stop=should_stop):
                     item = replace(medium.item, message=number, part=index)
                     yield replace(medium, item=item)
+
+    def _read(self, part: Part, should_stop: ShouldStop | None) -> Iterator[Medium]:
+        match part:
+            case ImagePart():
+                image = load_image(part.source, should_stop=should_stop)
+                yield self._still(image, "image", name_of(part), part.max_pixels)
+            case VideoPart():
+                yield self._video(part, should_stop)
+            case DocumentPart():
+                yield from self._pages(part, should_stop)
 
     def _still(
         self,

@@ -22,6 +22,7 @@ from mlx_glm45v.processing.checkpoint_files import (
     read_json,
 )
 from mlx_glm45v.processing.image_processor import ImageProcessor, Patches
+from mlx_glm45v.processing.media_memory import MediaMemory
 from mlx_glm45v.processing.media_reader import (
     MediaReader,
     Medium,
@@ -40,6 +41,8 @@ class Processor:
     """Turns a conversation into what the model reads.
 
     `generation_config` is the checkpoint's own table of sampling defaults and end ids.
+    The files read last are remembered (256 MB), so that a second question about them
+    does not read them again.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Processor:
         self.video_processor = video_processor
         self.tokens = tokens
         self.generation_config = dict(generation_config)
+        self._memory = MediaMemory()
 
     @classmethod
     def from_folder(cls, folder: Path) -> Processor:
@@ -146,7 +150,7 @@ class Processor:
         # Before any picture is read: a template that drops one fails at once.
         places = media_parts(shown)
         self.check_placeholders(template_ids, places)
-        reader = MediaReader(self.image_processor, self.video_processor)
+        reader = MediaReader(self.image_processor, self.video_processor, self._memory)
         media: list[Medium] = []
         length = len(template_ids)
         _check_length(length, context_length, read=0, given=len(places))
@@ -170,7 +174,7 @@ class Processor:
     def _tokens_of(self, medium: Medium) -> int:
         """Placeholder tokens of a medium, without its markers and time texts."""
         window = self.image_processor.merge_size**2
-        return sum(len(frame.pixel_values) // window for frame in medium.frames)
+        return sum(frame.num_patches // window for frame in medium.frames)
 
     def check_placeholders(self, ids: Sequence[int], parts: Sequence[Part]) -> None:
         """Raise `MediaError` unless the template gave every medium its place."""
@@ -211,7 +215,7 @@ class Processor:
                     start=start,
                     stop=len(ids),
                     digest=patches.digest,
-                    pixel_values=patches.pixel_values,
+                    pixels=patches,
                     grid_thw=patches.grid_thw,
                     item=item,
                 )

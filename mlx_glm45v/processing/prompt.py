@@ -7,11 +7,20 @@ Knows nothing of messages, templates or files, and nothing of mlx:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 MediaKind = Literal["image", "video", "page"]
+
+
+class Pixels(Protocol):
+    """Something that has the patches of a picture, or makes them when asked."""
+
+    @property
+    def pixel_values(self) -> np.ndarray:
+        """float32 of shape (h * w, 1176)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,18 +46,31 @@ class MediaSpan:
     """A run of placeholders `token_ids[start:stop]` and the patches that replace it.
 
     A still picture is one span; a video is one span for each pair of frames, each with
-    a one-frame grid. `pixel_values` is float32 of shape (h * w, 1176), `grid_thw` is
-    (1, h, w) in patches, and `stop - start == h * w / merge**2`. `digest` is of the
-    resized pixels: equal digests mean equal features. `item` is an index into
-    `Prompt.items`.
+    a one-frame grid. `grid_thw` is (1, h, w) in patches, and `stop - start` is
+    `h * w / merge**2`. `digest` is of the resized pixels: equal digests mean equal
+    features. `item` is an index into `Prompt.items`.
     """
 
     start: int
     stop: int
     digest: str
-    pixel_values: np.ndarray
+    pixels: Pixels
     grid_thw: tuple[int, int, int]
     item: int
+
+    @property
+    def pixel_values(self) -> np.ndarray:
+        """float32 of shape (h * w, 1176), made anew: several times the picture's size.
+
+        Only pictures that are encoded need it.
+        """
+        return self.pixels.pixel_values
+
+    @property
+    def num_patches(self) -> int:
+        """Rows of `pixel_values`."""
+        _, height, width = self.grid_thw
+        return height * width
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,8 @@ caches. Its keys hold token ids and its values their positions, so that every ch
 depends on everything the cache holds.
 """
 
+from dataclasses import dataclass
+
 import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import KVCache
@@ -50,6 +52,13 @@ CONFIG = Glm4vMoeConfig(
 )
 
 
+@dataclass
+class Given:
+    """Patches that are there."""
+
+    pixel_values: np.ndarray
+
+
 def make_prompt(*parts, items=None, open_thinking=False) -> Prompt:
     """A prompt of token lists and pictures ("image" | "video", seed, (h, w))."""
     ids, runs, spans, found = [], [], [], []
@@ -67,7 +76,7 @@ def make_prompt(*parts, items=None, open_thinking=False) -> Prompt:
                 start,
                 len(ids),
                 digest=f"{seed}",
-                pixel_values=pixels.astype(np.float32),
+                pixels=Given(pixels.astype(np.float32)),
                 grid_thw=(1, height, width),
                 item=len(found),
             )
