@@ -117,7 +117,7 @@ def encode_media(
         check(should_stop)
         patches = [span.num_patches for span in batch]
         encoded = model.encode_media(
-            mx.array(np.concatenate([span.pixel_values for span in batch])),
+            _patches_of(batch),
             [span.grid_thw for span in batch],
             on_block=Pieces(
                 vision_block_flops(model.config.vision_config, patches), should_stop
@@ -132,6 +132,11 @@ def encode_media(
         done += sum(patches)
         yield PrefillProgress("vision", done, total)
     return features
+
+
+def _patches_of(batch: Sequence[MediaSpan]) -> mx.array:
+    patches = [mx.array(span.pixel_values) for span in batch]
+    return patches[0] if len(patches) == 1 else mx.concatenate(patches)
 
 
 def key_of(span: MediaSpan) -> FeatureKey:

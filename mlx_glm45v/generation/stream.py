@@ -18,12 +18,12 @@ from mlx_glm45v.generation.clock import Clock
 from mlx_glm45v.generation.decode import Decoder
 from mlx_glm45v.generation.events import Event, Finished, Usage
 from mlx_glm45v.generation.features import FeatureCache
+from mlx_glm45v.generation.limits import request_bytes, working_limits
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.pieces import ShouldStop
 from mlx_glm45v.generation.prefill import check_prompt, encode_media, prefill
 from mlx_glm45v.generation.sampling import Chooser, SamplingOptions
 from mlx_glm45v.generation.transcript import Detokenizer, Transcript
-from mlx_glm45v.generation.wired import request_bytes, wired
 from mlx_glm45v.processing.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def stream_prompt(
         rope_length = len(prompt) + limit
         resident = request_bytes(model.config.text_config, tokens=rope_length)
         with (
-            wired(resident),
+            working_limits(resident),
             cache.working(prompt, rope_length=rope_length) as answer.cached,
         ):
             encoded = yield from encode_media(

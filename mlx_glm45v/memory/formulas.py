@@ -66,8 +66,9 @@ def vision_workspace_bytes(
 ) -> int:
     """An upper bound of what encoding the media takes at its worst moment.
 
-    The prompt's patches in float32, all of them; of the largest batch, the patches as
-    given and cast, the position tables, and whichever is more: everything one block
+    The prompt's pictures as 8-bit pixels, all of them; of the largest batch, the
+    patches as given and cast, the position tables, and whichever is more: everything
+    one block
     computes, or everything the merger computes. Their outputs are counted as if none
     were given back before the block is done, because operations run ahead of their
     inputs' release. On the CPU backend that is in float32 and attention's scores come
@@ -90,7 +91,7 @@ def vision_workspace_bytes(
         + _scores_bytes(backend, heads=vision.num_heads, rows=batch, keys=largest),
         batch * _merger_bytes(vision, floats) // window,
     )
-    pixels = total * vision.patch_length * _FLOAT32
+    pixels = total * vision.patch_length
     return pixels + batch * (given + tables) + kernel + computed
 
 

@@ -1,6 +1,7 @@
-"""Memory that macOS must not page out while a model works.
+"""Metal's two limits while a model works: what stays resident, and what may lie spare.
 
-Knows Metal's limit and arithmetic on a config. Does nothing where there is no Metal.
+Knows Metal's recommendation and arithmetic on a config. Does nothing where there is no
+Metal.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from mlx_glm45v.config import Glm4vMoeTextConfig
 
 # For pictures, activations and whatever else is short-lived.
 _ROOM = 2 * 2**30
+# Freed buffers that wait to be used again: too few of them slow every step.
+_LEAST_SPARE = 128 * 2**20
 
 
 def request_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
@@ -23,20 +26,24 @@ def request_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
 
 
 @contextmanager
-def wired(nbytes: int) -> Iterator[None]:
-    """Keeps up to `nbytes` resident within it; the limit before is restored after.
+def working_limits(nbytes: int) -> Iterator[None]:
+    """Keeps up to `nbytes` resident within it; the limits before are restored after.
 
     Never more than Metal recommends: models beyond it run slowly, and machines wired
-    beyond it freeze.
+    beyond it freeze. What `nbytes` leaves of it bounds the spare buffers, which MLX
+    would otherwise let grow to the size of the machine.
     """
     if not mx.metal.is_available():
         yield
         return
     recommended = int(mx.device_info()["max_recommended_working_set_size"])
-    before = mx.set_wired_limit(min(nbytes, recommended))
+    spare = min(_ROOM, max(_LEAST_SPARE, recommended - nbytes))
+    cache_before = mx.set_cache_limit(spare)
+    wired_before = mx.set_wired_limit(min(nbytes, recommended))
     try:
         yield
     finally:
         # Work that is still running may need what the old limit would let go.
         mx.synchronize()
-        mx.set_wired_limit(before)
+        mx.set_wired_limit(wired_before)
+        mx.set_cache_limit(cache_before)

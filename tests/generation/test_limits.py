@@ -1,0 +1,91 @@
+import mlx.core as mx
+import pytest
+
+from mlx_glm45v.generation.limits import request_bytes, working_limits
+
+GB = 10**9
+# What Metal recommends, about, of 32 to 512 GB.
+RECOMMENDED = {32: 22 * GB, 64: 48 * GB, 96: 72 * GB, 192: 144 * GB, 512: 464 * GB}
+
+
+class Limits:
+    """The limits of a Mac that is not there, and all that were set, in order."""
+
+    def __init__(self) -> None:
+        self.recommended = RECOMMENDED[96]
+        self.wired, self.cache = [0], [7 * GB]
+
+    def set_wired(self, limit: int) -> int:
+        self.wired.append(limit)
+        return self.wired[-2]
+
+    def set_cache(self, limit: int) -> int:
+        self.cache.append(limit)
+        return self.cache[-2]
+
+    def info(self) -> dict:
+        return {"max_recommended_working_set_size": self.recommended}
+
+
+@pytest.fixture
+def limits(monkeypatch) -> Limits:
+    limits = Limits()
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    monkeypatch.setattr(mx, "device_info", limits.info)
+    monkeypatch.setattr(mx, "set_wired_limit", limits.set_wired)
+    monkeypatch.setattr(mx, "set_cache_limit", limits.set_cache)
+    return limits
+
+
+def test_the_limits_hold_within_and_are_restored(limits):
+    with working_limits(1000):
+        assert limits.wired == [0, 1000]
+        assert limits.cache == [7 * GB, 2 * 2**30]
+    assert limits.wired == [0, 1000, 0]
+    assert limits.cache[-1] == 7 * GB
+
+
+def test_an_error_restores_the_limits(limits):
+    with pytest.raises(KeyError), working_limits(1000):
+        raise KeyError
+    assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
+def test_a_reader_who_leaves_restores_the_limits(limits):
+    def work():
+        with working_limits(1000):
+            yield 1
+            yield 2
+
+    events = work()
+    next(events)
+    events.close()
+    assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
+@pytest.mark.parametrize("memory", RECOMMENDED)
+@pytest.mark.parametrize("needed", [20 * GB, 70 * GB, 300 * GB, 900 * GB])
+def test_metals_recommendation_is_never_exceeded(limits, memory, needed):
+    limits.recommended = RECOMMENDED[memory]
+    with working_limits(needed):
+        wired, spare = limits.wired[-1], limits.cache[-1]
+    assert wired == min(needed, RECOMMENDED[memory])
+    assert 128 * 2**20 <= spare <= 2 * 2**30
+    assert wired + spare <= RECOMMENDED[memory] + 128 * 2**20
+
+
+def test_nothing_is_set_without_metal(limits, monkeypatch):
+    monkeypatch.setattr(mx.metal, "is_available", lambda: False)
+    with working_limits(1000):
+        pass
+    assert (len(limits.wired), len(limits.cache)) == (1, 1)
+
+
+def test_a_request_counts_its_cache(demo):
+    config = demo[0].config.text_config
+    per_token = (
+        request_bytes(config, tokens=1001) - request_bytes(config, tokens=1)
+    ) // 1000
+    # keys and values, 16 bits each
+    heads = config.num_key_value_heads * config.size_of_head
+    assert per_token == 2 * config.num_hidden_layers * heads * 2
