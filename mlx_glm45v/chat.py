@@ -41,6 +41,7 @@ from mlx_glm45v.processing.prompt import Prompt
 from mlx_glm45v.replies import Reply, ReplyBuilder
 
 _PARTS = (ImagePart, VideoPart, DocumentPart)
+_TRIM_EVERY = 64  # events
 _SINGLE = (str, bytes, bytearray, memoryview, np.ndarray)
 
 
@@ -203,7 +204,10 @@ def _answer(
         features=cache.features,
     )
     try:
-        for event in events:
+        for count, event in enumerate(events):
+            # A conversation that grows takes its room from the others.
+            if count % _TRIM_EVERY == 0:
+                cache.trim()
             yield _with_media_seconds(event, media_seconds)
     finally:
         cache.trim()

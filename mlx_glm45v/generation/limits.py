@@ -6,6 +6,7 @@ Metal.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,8 +22,21 @@ _LEAST_SPARE = 128 * 2**20
 
 def request_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
     """What is active now (the model above all), `tokens` of 16-bit cache, and room."""
+    return mx.get_active_memory() + kv_bytes(config, tokens=tokens) + _ROOM
+
+
+def kv_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
+    """Keys and values of `tokens` in 16 bits."""
     per_token = 4 * config.num_hidden_layers * config.num_key_value_heads
-    return mx.get_active_memory() + per_token * config.size_of_head * tokens + _ROOM
+    return per_token * config.size_of_head * tokens
+
+
+def free_bytes() -> int:
+    """What a process may still take: of Metal's recommendation, else of the memory."""
+    if mx.metal.is_available():
+        recommended = int(mx.device_info()["max_recommended_working_set_size"])
+        return max(0, recommended - mx.get_active_memory())
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager

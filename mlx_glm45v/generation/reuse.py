@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlx_glm45v.generation import limits
 from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
 from mlx_glm45v.generation.features import FeatureCache
 from mlx_glm45v.processing.prompt import Prompt
@@ -14,25 +15,30 @@ from mlx_glm45v.processing.prompt import Prompt
 if TYPE_CHECKING:
     from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 
-_KV_BYTES = 4 * 2**30
+# By default conversations may take what one of so many tokens takes.
+_TOKENS = 32_768
 _FEATURE_BYTES = 512 * 2**20
 
 
 class GenerationCache:
     """Caches of several conversations over one model, the least recently used leaving.
 
-    Conversations' keys and values share `kv_bytes`; the one at work may exceed that
-    alone. `features` has `feature_bytes`. Belongs to the thread that runs the model.
+    Conversations' keys and values share `kv_bytes` (default: what 32,768 tokens take,
+    and at most half of what is free now); the one at work may exceed that alone.
+    `features` has `feature_bytes`. Belongs to the thread that runs the model.
     """
 
     def __init__(
         self,
         model: Glm4vMoeForConditionalGeneration,
         *,
-        kv_bytes: int = _KV_BYTES,
+        kv_bytes: int | None = None,
         feature_bytes: int = _FEATURE_BYTES,
     ) -> None:
         self._model = model
+        if kv_bytes is None:
+            usual = limits.kv_bytes(model.config.text_config, tokens=_TOKENS)
+            kv_bytes = min(usual, limits.free_bytes() // 2)
         self._kv_bytes = kv_bytes
         self._conversations: list[PromptCache] = []  # the one used last at the end
         self.features = FeatureCache(feature_bytes)

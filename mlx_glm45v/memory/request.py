@@ -17,7 +17,7 @@ LARGEST_VIDEO_TOKENS = 30_000
 HD_FRAME_TOKENS = 2691
 
 # mlx-lm's quantised cache: its bits, and its groups.
-KV_BITS = (2, 4, 8)
+KV_BITS = (4, 8)
 KV_GROUP = 64
 
 
