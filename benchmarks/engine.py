@@ -26,7 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engine_inputs import HALF_HD, STILL, write_inputs, write_model, write_picture
+from benchmarks.engine_inputs import (
+    HALF_HD,
+    STILL,
+    write_inputs,
+    write_model,
+    write_picture,
+)
 
 _ROOT = Path(__file__).parents[1]
 _BLAS = "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0"
