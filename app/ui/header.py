@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from ..models import EngineState
 from .icons import icon
+from .meter import ContextMeter
 from .palette import M, S
 from .theme import Theme, set_role
-from .words import grouped
 
 
 class Header(QWidget):
@@ -22,20 +29,17 @@ class Header(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._words = ""
         self.toggle = QToolButton(self)
         self.toggle.setToolTip(self.tr("Sidebar (Ctrl+B)"))
         self.toggle.setAccessibleName(self.tr("Show or hide the sidebar"))
         self.toggle.clicked.connect(self.sidebar_toggled)
-        self.title = QLabel(self)
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
+        self.title = Title(self)
         set_role(self.title, "section")
         self.model = QPushButton(self)
         self.model.setAccessibleName(self.tr("Model"))
         set_role(self.model, "quiet")
         self.model.clicked.connect(self.models_requested)
-        self.context = QLabel(self)
-        set_role(self.context, "meta")
+        self.context = ContextMeter(theme, self)
         row = QHBoxLayout(self)
         row.setContentsMargins(M, S, M, S)
         row.setSpacing(S)
@@ -49,8 +53,7 @@ class Header(QWidget):
 
     def set_title(self, title: str) -> None:
         """The conversation's; shortened where it is too long."""
-        self._words = title
-        self._shorten()
+        self.title.set_words(title)
 
     def set_engine(self, state: EngineState) -> None:
         """Which model answers, or that none does."""
@@ -63,26 +66,47 @@ class Header(QWidget):
 
     def set_context(self, used: int | None, whole: int) -> None:
         """How much of the context the conversation takes."""
-        if used is None or not whole:
-            self.context.setText("")
-            return
-        share = grouped(min(999, round(100 * used / whole)))
-        self.context.setText(f"{share} %")
-        words = self.tr("{used} of {whole} tokens of context")
-        self.context.setToolTip(words.format(used=grouped(used), whole=grouped(whole)))
+        self.context.set_tokens(used, whole)
+
+    def _dress(self) -> None:
+        color = self._theme.palette.muted
+        for button, name, size in (
+            (self.toggle, "sidebar", 20),
+            (self.model, "model", 18),
+        ):
+            side = self._theme.pixels(size)
+            button.setIcon(icon(name, color, side))
+            button.setIconSize(QSize(side, side))
+
+
+class Title(QLabel):
+    """One line that ends in dots where it is too long; then its tooltip has all."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._words = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(40)
+
+    def set_words(self, words: str) -> None:
+        """Another title."""
+        self._words = " ".join(words.split())
+        self.setAccessibleName(self._words)
+        self._shorten()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._shorten()
 
-    def _shorten(self) -> None:
-        width = max(40, self.title.width() - 4)
-        metrics = self.title.fontMetrics()
-        elide = Qt.TextElideMode.ElideRight
-        self.title.setText(metrics.elidedText(self._words, elide, width))
-        self.title.setToolTip(self._words)
-        self.title.setMinimumWidth(40)
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._shorten()
 
-    def _dress(self) -> None:
-        self.toggle.setIcon(icon("sidebar", self._theme.palette.muted, 20))
-        self.model.setIcon(icon("model", self._theme.palette.muted, 18))
+    def _shorten(self) -> None:
+        mode = Qt.TextElideMode.ElideRight
+        shown = self.fontMetrics().elidedText(self._words, mode, self.width())
+        if shown != self.text():
+            self.setText(shown)
+        self.setToolTip(self._words if shown != self._words else "")

@@ -52,6 +52,7 @@ class MainWindow(QMainWindow):
         self.transcript = TranscriptView(theme, pictures, self)
         self.empty = EmptyConversation(theme, examples, self)
         self.transcript.set_empty(self.empty)
+        self.empty.chosen.connect(self.show_chat)
         self.notices = NoticeBar(theme, self)
         self.composer = Composer(theme, self)
         self.models = ModelsPage(self)

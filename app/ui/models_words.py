@@ -72,7 +72,7 @@ def state(entry: ModelEntry, engine: EngineState) -> str:
         match engine.phase:
             case "loading":
                 share = engine.done / engine.total if engine.total else 0
-                return _tr("Loading, {} %").format(round(100 * share))
+                return _tr("Loading, {}%").format(round(100 * share))
             case "ready" | "working":
                 return _tr("In use")
             case _:

@@ -70,7 +70,7 @@ def test_a_search_without_a_hit_says_so(app):
 def test_a_name_given_by_hand_stays(app, told):
     app.sidebar.rename_requested.emit(told, "Lights")
     assert app.store.conversation(told).title == "Lights"
-    assert app.window.header.title.toolTip() == "Lights"
+    assert app.window.header.title.accessibleName() == "Lights"
     assert "Lights" in [each.title for each in app.listed()]
 
 

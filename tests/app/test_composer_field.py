@@ -1,5 +1,5 @@
 import pytest
-from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt
 from PySide6.QtGui import QImage, QInputMethodEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -157,3 +157,24 @@ def test_the_hint_that_fits_is_shown(field: MessageField, qapp: QApplication) ->
     field.resize(120, field.height())
     qapp.processEvents()
     assert field.placeholderText() == "Short"
+
+
+class Paints(QObject):
+    """Counts how often a widget is painted."""
+
+    count = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: ARG002
+        self.count += event.type() == QEvent.Type.Paint
+        return False
+
+
+def test_another_hint_is_painted_at_once(field: MessageField, wait_until) -> None:
+    field.set_hints("Ask a question")
+    paints = Paints()
+    field.viewport().installEventFilter(paints)
+    QApplication.processEvents()
+    before = paints.count
+    field.set_hints("Next message")
+    assert field.placeholderText() == "Next message"
+    wait_until(lambda: paints.count > before)

@@ -219,7 +219,7 @@ def test_the_offer_passes_but_not_under_a_finger(
     ("state", "title", "detail"),
     [
         (EngineState(), "No model loaded", ""),
-        (EngineState("loading", "demo", "Demo", done=45, total=100), "Demo", "45 %"),
+        (EngineState("loading", "demo", "Demo", done=45, total=100), "Demo", "45%"),
         (
             EngineState("ready", "demo", memory=1.1 * GB, machine_memory=96 * GB),
             "demo",

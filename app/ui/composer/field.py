@@ -160,6 +160,8 @@ class MessageField(QPlainTextEdit):
         shown = (fitting or list(self._hints[-1:]) or [""])[0]
         if shown != self.placeholderText():
             self.setPlaceholderText(shown)
+            # Qt paints it anew only where it appears or goes.
+            self.viewport().update()
 
     def _lines(self) -> int:
         return max(1, min(MOST_LINES, round(self.document().size().height())))

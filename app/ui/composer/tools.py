@@ -17,11 +17,11 @@ from PySide6.QtWidgets import (
 )
 
 from ..icons import icon
+from ..meter import WARN_ABOVE
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
 from ..words import grouped
 
-WARN_ABOVE = 0.8
 _ICON = 20
 _TIGHTEST = 6
 
@@ -228,7 +228,7 @@ class ToolRow(QWidget):
         self.cost.setToolTip(tokens if counted else self.tr("Counting tokens"))
         self.cost.setAccessibleName(self.cost.toolTip())
         if tight >= 1 and self._context and self._used is not None:
-            whole = self.tr("{share} %").format(
+            whole = self.tr("{share}%").format(
                 share=grouped(round(100 * self._used / self._context))
             )
         self.cost.setText(whole)

@@ -126,7 +126,7 @@ class EngineFoot(QWidget):
     def _phase(self, state: EngineState) -> str:
         if state.phase == "loading" and state.total:
             share = QLocale().toString(min(100, 100 * state.done // state.total))
-            return self.tr("Loading, {share} %").format(share=share)
+            return self.tr("Loading, {share}%").format(share=share)
         return {
             "off": "" if not state.model else self.tr("Not loaded"),
             "loading": self.tr("Loading"),
