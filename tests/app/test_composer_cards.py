@@ -1,9 +1,10 @@
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPixmap
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QFontMetrics, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
@@ -176,3 +177,50 @@ def test_fifty_cards_are_there_within_a_blink(
     qapp.processEvents()
     assert strip.horizontalScrollBar().maximum() > 0
     strip.cards[-1].setFocus()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [(448, 336, 85), (300, 300, 64), (90, 900, 40), (4000, 200, 136)],
+)
+def test_a_thumbnail_is_as_wide_as_its_picture(
+    strip: CardStrip, width: int, height: int, shown: int
+) -> None:
+    picture = QPixmap(width, height)
+    strip.set_values((replace(A, thumbnail=picture, tokens=1),))
+    assert strip.cards[0].width() == shown + 8
+    assert not strip.cards[0].grab().isNull()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
+def test_a_long_reason_is_not_cut(
+    strip: CardStrip, qapp_theme: Theme, scale: float
+) -> None:
+    reason = "receipt.png is damaged or not complete. Save or download it again."
+    qapp_theme.apply("light", scale=scale)
+    strip.set_values((replace(A, problem=reason),))
+    card = strip.cards[0]
+    font = QFontMetrics(qapp_theme.font(12))
+    # Its frame, the sign and what is around them; the name is not said twice.
+    words = QRect(0, 0, card.width() - 52, card.height() - 8)
+    taken = font.boundingRect(words, Qt.TextFlag.TextWordWrap, reason)
+    assert taken.height() <= words.height()
+    qapp_theme.apply("light")
+
+
+def test_a_card_that_breaks_comes_into_sight(
+    strip: CardStrip, wait_until: Callable
+) -> None:
+    values = tuple(replace(A, key=str(number)) for number in range(12))
+    strip.set_values(values)
+    bar = strip.horizontalScrollBar()
+    wait_until(lambda: bar.value() == bar.maximum() > 0)
+    bar.setValue(0)
+    strip.set_values((*values[:-1], replace(values[-1], problem="Torn.")))
+    card, view = strip.cards[-1], strip.viewport()
+
+    def is_seen() -> bool:
+        right = card.mapTo(view, card.rect().topRight()).x()
+        return 0 < right <= view.width()
+
+    wait_until(is_seen)

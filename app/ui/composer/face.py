@@ -1,4 +1,4 @@
-"""How an attachment card looks: thumbnail, name, tokens; or why it is unreadable.
+"""How an attachment card looks: a thumbnail over its tokens, or why it is unreadable.
 
 Paints into a rectangle. Knows no widget, so that fifty cards cost fifty of these.
 """
@@ -6,7 +6,14 @@ Paints into a rectangle. Knows no widget, so that fifty cards cost fifty of thes
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import (
+    QColor,
+    QFontMetrics,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPixmap,
+)
 
 from ..icons import pixmap
 from ..palette import CARD_RADIUS, META, XS, XXS
@@ -14,22 +21,30 @@ from ..theme import Theme
 from .values import CardValue, chip_text, cost_text
 
 THUMBNAIL = 64
+# A picture is shown whole between these widths; what is slimmer or wider is cut.
+_NARROWEST, _WIDEST = 40, 136
 _GLYPH = 28
+# A reason's width, at a font scale of 1: the first of these in which all of it fits.
+_REASONS = (176, 232, 296, 380, 480)
+_WRAPPED = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
 
 
 def card_size(value: CardValue, theme: Theme) -> QSize:
     """What a card needs: a column, or a row where a reason has to be read."""
-    height = XXS + THUMBNAIL + XXS + 2 * _line(theme) + XXS
+    height = XXS + THUMBNAIL + XXS + _line(theme) + XXS
+    metrics = QFontMetrics(theme.font(META))
     if value.problem is not None:
-        return QSize(2 * XS + _GLYPH + XS + theme.pixels(176), height)
-    return QSize(max(THUMBNAIL + 2 * XS, theme.pixels(88)), height)
+        words = _reason_width(value, theme, metrics, height - 2 * XXS)
+        return QSize(2 * XS + _GLYPH + XS + words, height)
+    cost = metrics.horizontalAdvance(cost_text(value))
+    return QSize(max(_picture_width(value), cost) + 2 * XXS, height)
 
 
 def button_corner(value: CardValue, rect: QRect) -> QPoint:
     """Where the middle of the button that removes it stands."""
     if value.problem is not None:
         return rect.topRight() - QPoint(XS, 0)
-    return _place(rect).topRight()
+    return _place(value, rect).topRight()
 
 
 def paint_card(painter: QPainter, value: CardValue, theme: Theme, rect: QRect) -> None:
@@ -40,14 +55,12 @@ def paint_card(painter: QPainter, value: CardValue, theme: Theme, rect: QRect) -
     if value.problem is not None:
         _paint_problem(painter, value, theme, rect)
         return
-    place = _place(rect)
+    place = _place(value, rect)
     _paint_thumbnail(painter, value, theme, place)
     _paint_chip(painter, chip_text(value), place)
-    words = QRect(2, place.bottom() + 1 + XXS, rect.width() - 4, _line(theme))
-    for text, color in ((value.name, "text"), (cost_text(value), "muted")):
-        painter.setPen(theme.color(color))
-        _write(painter, words, text, Qt.AlignmentFlag.AlignHCenter)
-        words.translate(0, _line(theme))
+    words = QRect(0, place.bottom() + 1 + XXS, rect.width(), _line(theme))
+    painter.setPen(theme.color("muted"))
+    _write(painter, words, cost_text(value), Qt.AlignmentFlag.AlignHCenter)
 
 
 def outline(painter: QPainter, rect: QRect, color: QColor, width: int) -> None:
@@ -107,21 +120,49 @@ def _paint_problem(
     spot = QRect(inner.left(), inner.top(), _GLYPH, inner.height())
     _glyph(painter, "warning", theme.palette.danger, spot)
     words = inner.adjusted(_GLYPH + XS, 0, 0, 0)
-    wrapped = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-    metrics = painter.fontMetrics()
-    reason = metrics.boundingRect(words, wrapped, value.problem or "")
-    height = min(words.height(), metrics.height() + reason.height())
+    metrics, problem = painter.fontMetrics(), value.problem or ""
+    reason = metrics.boundingRect(words, _WRAPPED, problem)
+    above = 0 if _names_itself(value) else metrics.height()
+    height = min(words.height(), above + reason.height())
     words.setTop(words.center().y() - height // 2)
-    painter.setPen(theme.color("text"))
-    name = QRect(words.topLeft(), QSize(words.width(), metrics.height()))
-    _write(painter, name, value.name, Qt.AlignmentFlag.AlignLeft)
+    if above:
+        painter.setPen(theme.color("text"))
+        name = QRect(words.topLeft(), QSize(words.width(), above))
+        _write(painter, name, value.name, Qt.AlignmentFlag.AlignLeft)
     painter.setPen(theme.color("danger"))
-    painter.drawText(words.adjusted(0, metrics.height(), 0, 0), wrapped, value.problem)
+    painter.drawText(words.adjusted(0, above, 0, 0), _WRAPPED, problem)
 
 
-def _place(rect: QRect) -> QRect:
+def _names_itself(value: CardValue) -> bool:
+    """Whether the reason begins with the file's name, which then needs no line."""
+    return (value.problem or "").startswith(value.name)
+
+
+def _reason_width(
+    value: CardValue, theme: Theme, metrics: QFontMetrics, height: int
+) -> int:
+    above = 0 if _names_itself(value) else metrics.height()
+    for width in map(theme.pixels, _REASONS):
+        room = QRect(0, 0, width, 10_000)
+        taken = metrics.boundingRect(room, _WRAPPED, value.problem or "")
+        if above + taken.height() <= height and taken.width() <= width:
+            return width
+    return theme.pixels(_REASONS[-1])
+
+
+def _picture_width(value: CardValue) -> int:
+    """As wide as the picture at the thumbnail's height, within bounds."""
+    picture = value.thumbnail
+    if picture is None or picture.isNull():
+        return THUMBNAIL
+    wanted = round(THUMBNAIL * picture.width() / picture.height())
+    return min(max(wanted, _NARROWEST), _WIDEST)
+
+
+def _place(value: CardValue, rect: QRect) -> QRect:
     """Where the thumbnail stands."""
-    return QRect((rect.width() - THUMBNAIL) // 2, XXS, THUMBNAIL, THUMBNAIL)
+    width = _picture_width(value)
+    return QRect((rect.width() - width) // 2, XXS, width, THUMBNAIL)
 
 
 def _line(theme: Theme) -> int:
@@ -143,7 +184,9 @@ def _glyph(painter: QPainter, name: str, color: str, place: QRect) -> None:
 
 
 def _fill(painter: QPainter, picture: QPixmap, place: QRect) -> None:
-    """Draw the middle of a picture so that it fills the place."""
-    side = min(picture.width(), picture.height())
-    left, top = (picture.width() - side) // 2, (picture.height() - side) // 2
-    painter.drawPixmap(place, picture, QRect(left, top, side, side))
+    """Draw as much of the picture's middle as has the place's form: all, mostly."""
+    width, height = picture.width(), picture.height()
+    across = min(width, round(height * place.width() / place.height()))
+    down = min(height, round(width * place.height() / place.width()))
+    left, top = (width - across) // 2, (height - down) // 2
+    painter.drawPixmap(place, picture, QRect(left, top, across, down))

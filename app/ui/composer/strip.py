@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QWidget
 
@@ -26,6 +26,10 @@ class CardStrip(QScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._cards: dict[str, AttachmentCard] = {}
+        # A card that is to be seen, when the row gets its new width, too.
+        self._shown = ""
+        self._showing = QTimer(self, singleShot=True, interval=0)
+        self._showing.timeout.connect(self._show)
         self._inner = QWidget(self)
         self._inner.setObjectName("strip")
         self._row = QHBoxLayout(self._inner)
@@ -39,6 +43,7 @@ class CardStrip(QScrollArea):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Attachments"))
         self.horizontalScrollBar().rangeChanged.connect(self._fit)
+        self.horizontalScrollBar().rangeChanged.connect(self._show)
         theme.changed.connect(self._restyle)
         self.hide()
 
@@ -51,6 +56,7 @@ class CardStrip(QScrollArea):
         """Show exactly these."""
         before = list(self._cards)
         focused = next((k for k, card in self._cards.items() if card.hasFocus()), None)
+        broken = [value.key for value in values if self._breaks(value)]
         old, self._cards = self._cards, {}
         self._inner.setUpdatesEnabled(False)
         for value in values:
@@ -68,9 +74,9 @@ class CardStrip(QScrollArea):
         self._fit()
         if focused is not None:
             self._keep_focus(focused, before)
-        elif len(values) > len(before) and before:
-            self._row.activate()
-            self.horizontalScrollBar().setValue(self.horizontalScrollBar().maximum())
+        elif broken or len(values) > len(before):
+            self._shown = broken[-1] if broken else values[-1].key
+            self._showing.start()
 
     def sizeHint(self) -> QSize:
         return QSize(200, self._wanted_height())
@@ -80,12 +86,22 @@ class CardStrip(QScrollArea):
         turn = event.angleDelta()
         bar = self.horizontalScrollBar()
         bar.setValue(bar.value() - (turn.x() or turn.y()))
+        self._shown = ""
         event.accept()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._fit()
+
+    def _show(self) -> None:
+        if self._shown in self._cards:
+            self.ensureWidgetVisible(self._cards[self._shown], XXS, 0)
+
+    def _breaks(self, value: CardValue) -> bool:
+        """Whether something is wrong with it that was not before."""
+        card = self._cards.get(value.key)
+        return value.problem is not None and (card is None or not card.value.problem)
 
     def _new_card(self, value: CardValue) -> AttachmentCard:
         card = AttachmentCard(value, self._theme, self._inner)
@@ -110,6 +126,7 @@ class CardStrip(QScrollArea):
             self._focus(keys[place])
 
     def _focus(self, key: str) -> None:
+        self._shown = key
         card = self._cards[key]
         card.setFocus(Qt.FocusReason.TabFocusReason)
         self._row.activate()
