@@ -82,6 +82,7 @@ class JsonProcess(QObject):
         self._over = False
         # It is the app's and not ours: after a kill it may be there longer than we are.
         app = QCoreApplication.instance()
+        assert app is not None
         self._process = process = _Child(app)
         app.aboutToQuit.connect(process.let_go)
         process.finished.connect(process.deleteLater)
@@ -115,7 +116,7 @@ class JsonProcess(QObject):
             self._process.kill()
 
     def _read(self) -> None:
-        *lines, rest = self._process.readAllStandardOutput().data().split(b"\n")
+        *lines, rest = bytes(self._process.readAllStandardOutput().data()).split(b"\n")
         for line in lines:
             self._take(bytes(self._line + line))
             self._line.clear()
@@ -129,7 +130,7 @@ class JsonProcess(QObject):
             self._note(b"not understood: " + line[:200] + b"\n")
 
     def _read_words(self) -> None:
-        self._note(self._process.readAllStandardError().data())
+        self._note(bytes(self._process.readAllStandardError().data()))
 
     def _note(self, words: bytes) -> None:
         *lines, rest = bytes(self._words + words).split(b"\n")

@@ -5,7 +5,7 @@ Shows values and emits intents with the model's name; asks before it deletes.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -129,7 +129,7 @@ class ModelRow(QFrame):
         )
 
     def _button(
-        self, words: str, signal: Signal, role: str | None = None
+        self, words: str, signal: SignalInstance, role: str | None = None
     ) -> QPushButton:
         button = QPushButton(words, self)
         if role is not None:

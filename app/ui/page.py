@@ -57,12 +57,12 @@ class Page(QWidget):
         centred.addStretch(0)
         centred.addWidget(content, 1)
         centred.addStretch(0)
-        self.scroll = QScrollArea(self)
-        self.scroll.setWidget(inside)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.scroll.verticalScrollBar().rangeChanged.connect(self._keep_clear)
+        self.area = QScrollArea(self)
+        self.area.setWidget(inside)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.verticalScrollBar().rangeChanged.connect(self._keep_clear)
         self._keep_clear(0, 0)
 
         whole = QVBoxLayout(self)
@@ -79,7 +79,7 @@ class Page(QWidget):
         bar.addWidget(holder, 1)
         bar.addStretch(0)
         whole.addLayout(bar)
-        whole.addWidget(self.scroll, 1)
+        whole.addWidget(self.area, 1)
 
     def _keep_clear(self, least: int, most: int) -> None:
         """The scroll bar's room stays free where there is none: nothing moves."""
@@ -104,7 +104,7 @@ class Page(QWidget):
             event.ignore()
             return not watched.hasFocus()
         if event.type() == QEvent.Type.FocusIn and isinstance(watched, QWidget):
-            self.scroll.ensureWidgetVisible(watched)
+            self.area.ensureWidgetVisible(watched)
         return super().eventFilter(watched, event)
 
 

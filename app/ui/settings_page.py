@@ -27,7 +27,7 @@ class SettingsPage(Page):
         super().__init__(self.tr("Settings"), parent)
         self._fields: dict[str, Field] = {}
         for heading, fields in sections(self):
-            self._add_section(heading, fields)
+            self._add_section(heading, tuple(fields))
         self.reset_button = QPushButton(self.tr("Everything back to the start"), self)
         self.reset_button.setToolTip(self.tr("Models and conversations stay"))
         self.reset_button.clicked.connect(self.reset_requested)

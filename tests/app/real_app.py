@@ -190,8 +190,8 @@ class RealApp:
         """Press the button under a message that has this accessible name."""
         row = self.row(turn)
         spin(lambda: not self.transcript.busy, "building")
-        row.actions.set_shown(True)
-        buttons = row.actions.findChildren(QToolButton)
+        row.tools.set_shown(True)
+        buttons = row.tools.findChildren(QToolButton)
         (button,) = [each for each in buttons if each.accessibleName() == name]
         button.click()
 

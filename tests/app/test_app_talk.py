@@ -123,8 +123,8 @@ def test_another_answer_stands_beside_the_first(app):
     second = app.turns()[-1]
     assert (second.variant, second.variants, second.parent) == (2, 2, first.parent)
     row = app.row()
-    row.actions.set_shown(True)
-    assert "2/2" in [label.text() for label in row.actions.findChildren(QLabel)]
+    row.tools.set_shown(True)
+    assert "2/2" in [label.text() for label in row.tools.findChildren(QLabel)]
     app.use("The one before")
     assert app.turns()[-1].id == first.id
     app.use("The next one")

@@ -204,7 +204,7 @@ def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
     page.show()
     page.row(REPO).sum_button.click()
     qapp.processEvents()
-    assert page.scroll.horizontalScrollBar().maximum() == 0
+    assert page.area.horizontalScrollBar().maximum() == 0
     qapp_theme.apply("light")
 
 

@@ -157,7 +157,7 @@ def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
         page.resize(500, 520)  # 760 with the sidebar open
         page.show()
         qapp.processEvents()
-        assert page.scroll.horizontalScrollBar().maximum() == 0
+        assert page.area.horizontalScrollBar().maximum() == 0
     qapp_theme.apply("light")
 
 

@@ -345,16 +345,16 @@ def test_actions_appear_on_hover_without_moving_anything(
     found = row(view, 2)
     height = found.height()
     QApplication.sendEvent(found, QEvent(QEvent.Type.Leave))
-    assert not found.actions.shown
+    assert not found.tools.shown
     QApplication.sendEvent(found, QEnterEvent(QPointF(), QPointF(), QPointF()))
-    assert found.actions.shown
+    assert found.tools.shown
     assert found.height_for(found.width()) == height
     said: list[tuple[object, ...]] = []
     view.copy_requested.connect(lambda text: said.append(("copy", text)))
     view.regenerate_requested.connect(lambda turn_id: said.append(("again", turn_id)))
     view.variant_requested.connect(lambda *both: said.append(("variant", *both)))
     view.delete_requested.connect(lambda turn_id: said.append(("delete", turn_id)))
-    for button in found.actions.findChildren(QToolButton):
+    for button in found.tools.findChildren(QToolButton):
         button.click()
     assert said == [
         ("copy", "A cat."),
@@ -376,8 +376,8 @@ def test_a_question_can_be_edited_and_its_media_opened(
     view.media_opened.connect(said.append)
     found = view.column.row(1)
     assert found is not None
-    found.actions.set_shown(True)
-    buttons = found.actions.findChildren(QToolButton)
+    found.tools.set_shown(True)
+    buttons = found.tools.findChildren(QToolButton)
     next(b for b in buttons if b.accessibleName() == "Edit and resend").click()
     cards = found.findChildren(QAbstractButton)
     card = next(each for each in cards if each.toolTip() == "cat.png")

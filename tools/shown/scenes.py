@@ -62,7 +62,7 @@ def asking(s: Session) -> None:
 
     def show_actions() -> None:
         for row in window.transcript.column.rows:
-            row.actions.set_shown(row.turn.role == "assistant")
+            row.tools.set_shown(row.turn.role == "assistant")
 
     s.take("answer", show_actions)
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from PySide6.QtCore import QBuffer, QIODevice, QMimeData
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
+from PySide6.QtGui import QImage, QImageWriter
 
 # In the order of preference: what keeps most of the picture first.
 _IMAGE_FORMATS = {
@@ -130,7 +130,9 @@ def _pictures(mime: QMimeData) -> list[tuple[bytes, str]]:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     # Uncompressed: packing a large screenshot would hold up the window.
-    image.save(buffer, "PNG", 100)
+    writer = QImageWriter(buffer, QByteArray(b"png"))
+    writer.setCompression(0)
+    writer.write(image)
     return [(bytes(buffer.data().data()), f"{name}.png")]
 
 

@@ -28,13 +28,13 @@ class DropOverlay(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self._theme, self._over = theme, parent
         self.setAccessibleName(self.tr("Drop pictures, videos or PDFs"))
         self.hide()
 
     def cover(self) -> None:
         """Appear over everything that the window shows."""
-        self.setGeometry(self.parentWidget().rect())
+        self.setGeometry(self._over.rect())
         self.raise_()
         self.show()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from ...conversation import Stats, Turn
@@ -87,9 +87,9 @@ class Actions(QWidget):
 
     def _make(self) -> None:
         self._line = QWidget(self)
-        row = QHBoxLayout(self._line)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
+        self._row = QHBoxLayout(self._line)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(0)
         turn, wishes = self._turn, self._shared.wishes
         answered = turn.role == "assistant"
         self._add("copy", self.tr("Copy"), lambda: wishes.copy.emit(turn.text))
@@ -124,7 +124,7 @@ class Actions(QWidget):
         set_role(count, "meta")
         name = self.tr("Number {} of {}").format(turn.variant, turn.variants)
         count.setAccessibleName(name)
-        self._line.layout().addWidget(count)
+        self._row.addWidget(count)
         self._add(
             "right",
             self.tr("The next one"),
@@ -146,10 +146,10 @@ class Actions(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.setEnabled(enabled)
         button.clicked.connect(act)
-        self._line.layout().addWidget(button)
+        self._row.addWidget(button)
         self._buttons.append((button, name))
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if self._line is not None and self._turn.role == "user":
             self._line.move(self.width() - self._line.width(), 0)

@@ -31,7 +31,7 @@ class AnswerRow(MessageRow):
         self._problem: Problem | None = None
         self._lit = -1
         self.put(self._body)
-        self.put(self.actions)
+        self.put(self.tools)
 
     @property
     def body(self) -> Body:
@@ -91,7 +91,7 @@ class AnswerRow(MessageRow):
         for part in (self._note, self._problem):
             if part is not None:
                 part.restyle()
-        self.actions.restyle()
+        self.tools.restyle()
         self.settle()
         yield
 
@@ -155,7 +155,7 @@ class AnswerRow(MessageRow):
             picture = BoxPicture(tuple(group), self._shared, self)
             picture.hovered.connect(self.light)
             self._pictures.append(picture)
-            self.put(picture, self.stacked.index(self.actions))
+            self.put(picture, self.stacked.index(self.tools))
 
     def _show_note(self, turn: Turn) -> None:
         words = {
@@ -168,7 +168,7 @@ class AnswerRow(MessageRow):
             self._note = None
         if words is not None:
             self._note = _Note(turn, words, self._shared, self)
-            self.put(self._note, self.stacked.index(self.actions))
+            self.put(self._note, self.stacked.index(self.tools))
 
     def _show_problem(self, turn: Turn) -> None:
         if turn.error is None:
@@ -178,7 +178,7 @@ class AnswerRow(MessageRow):
             return
         if self._problem is None:
             self._problem = Problem(self._shared, self)
-            self.put(self._problem, self.stacked.index(self.actions))
+            self.put(self._problem, self.stacked.index(self.tools))
         self._problem.set_words(turn.error)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
@@ -25,7 +26,7 @@ _SQUARE = re.compile(r"\\\[(.+?)\\\]", re.DOTALL)
 
 def add_formulas(parser: MarkdownIt) -> None:
     """Teach a parser the tokens `formula` and `formula_block`."""
-    chain = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    chain: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     parser.block.ruler.before("fence", "formula_block", _block, chain)
     parser.inline.ruler.before("escape", "formula", _inline)
 

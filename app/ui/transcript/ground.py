@@ -31,15 +31,16 @@ class Ground(QWidget):
 
     def _leave(self, stops: list[QWidget], forward: bool) -> bool:
         """The first stop of the window's chain that is not on this ground."""
-        widget = stops[0]
-        while True:
+        widget: QWidget | None = stops[0]
+        while widget is not None:
             chain = widget.nextInFocusChain if forward else widget.previousInFocusChain
             widget = chain()
-            if widget is stops[0]:
-                return False
+            if widget is None or widget is stops[0]:
+                break
             if not self.isAncestorOf(widget) and _is_stop(widget):
                 self._enter(widget, forward)
                 return True
+        return False
 
     def _stops(self) -> list[QWidget]:
         inside = [each for each in self.findChildren(QWidget) if _is_stop(each)]

@@ -82,7 +82,9 @@ def draw(formula: Formula, size: float, color: str) -> Picture | None:
     if len(formula.latex) > _LONGEST:
         return None
     svg = _svg(formula, size, color)
-    found = svg and re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg)
+    if svg is None:
+        return None
+    found = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg)
     if not found:
         return None
     _, top, width, height = (float(number) for number in found.groups())
@@ -125,14 +127,15 @@ def on_line(picture: Picture, x_height: float) -> tuple[QImage, float, float, bo
 def _svg(formula: Formula, size: float, color: str) -> str | None:
     import latex2mathml.converter
     import latex2mathml.exceptions
-    import ziamath
+    from ziamath.config import config
+    from ziamath.zmath import Latex
 
     # Qt's SVG knows paths; it need not know symbols that are used elsewhere.
-    ziamath.config.svg2 = False
+    config.svg2 = False
     own = vars(latex2mathml.exceptions).values()
     # What the two libraries were seen to raise on text that is no LaTeX.
-    refusals = (
-        *(kind for kind in own if isinstance(kind, type)),
+    refusals: tuple[type[BaseException], ...] = (
+        *(k for k in own if isinstance(k, type) and issubclass(k, Exception)),
         ArithmeticError,
         AssertionError,
         AttributeError,
@@ -147,7 +150,7 @@ def _svg(formula: Formula, size: float, color: str) -> str | None:
         if re.search(r">\\[A-Za-z]", words):
             return None
         inline = not formula.displayed
-        drawing = ziamath.Latex(formula.latex, size=size, color=color, inline=inline)
+        drawing = Latex(formula.latex, size=size, color=color, inline=inline)
         return drawing.svg()
     except refusals:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QCursor,
     QDesktopServices,
@@ -110,7 +110,7 @@ class Prose(Paper):
         number = address.removeprefix("box:")
         self._hover_box(int(number) if number != address else -1)
 
-    def leaveEvent(self, event: object) -> None:
+    def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._hover_box(-1)
 
@@ -173,13 +173,15 @@ class Prose(Paper):
         found = []
         block = self.document().begin()
         while block.isValid():
-            for step in block:
-                piece = step.fragment()
+            at = block.begin()
+            while not at.atEnd():
+                piece = at.fragment()
                 if piece.charFormat().anchorHref() == address:
                     cursor = QTextCursor(self.document())
                     cursor.setPosition(piece.position())
                     end = piece.position() + piece.length()
                     cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
                     found.append(cursor)
+                at += 1
             block = block.next()
         return found

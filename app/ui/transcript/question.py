@@ -30,7 +30,7 @@ class QuestionRow(MessageRow):
         super().__init__(turn, shared, parent)
         self._line = _Right(shared, self)
         self.put(self._line)
-        self.put(self.actions)
+        self.put(self.tools)
 
     def content(self) -> Iterator[None]:
         self._line.bubble.show_turn(self._turn)
@@ -39,7 +39,7 @@ class QuestionRow(MessageRow):
 
     def restyle(self) -> Iterator[None]:
         self._line.bubble.restyle()
-        self.actions.restyle()
+        self.tools.restyle()
         self.settle()
         yield
 

@@ -35,7 +35,7 @@ class MessageRow(Stack):
         self._mark.setSingleShot(True)
         self._mark.timeout.connect(self.update)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.actions = Actions(turn, shared, self)
+        self.tools = Actions(turn, shared, self)
         self.describe()
 
     @property
@@ -46,7 +46,7 @@ class MessageRow(Stack):
     def set_turn(self, turn: Turn) -> None:
         """The message has changed. `content` shows it."""
         self._turn = turn
-        self.actions.set_turn(turn)
+        self.tools.set_turn(turn)
         self.describe()
 
     def follow(self, turn: Turn) -> None:
@@ -85,17 +85,17 @@ class MessageRow(Stack):
 
     def within(self, has_focus: bool) -> None:
         """The focus came into the message or left it."""
-        self.actions.set_shown(has_focus or self.underMouse())
+        self.tools.set_shown(has_focus or self.underMouse())
 
     def enterEvent(self, event: QEnterEvent) -> None:
         super().enterEvent(event)
-        self.actions.set_shown(True)
+        self.tools.set_shown(True)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         focused = QApplication.focusWidget()
         inside = focused is not None and (focused is self or self.isAncestorOf(focused))
-        self.actions.set_shown(inside and self._outlined)
+        self.tools.set_shown(inside and self._outlined)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)

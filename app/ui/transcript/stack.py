@@ -20,6 +20,7 @@ class Tall(Protocol):
 
     def height_for(self, width: int) -> int:
         """Pixels that it needs at this width."""
+        ...
 
 
 @runtime_checkable

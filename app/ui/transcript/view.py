@@ -75,7 +75,9 @@ class TranscriptView(QWidget):
         self._column.following.changed.connect(self._show_down)
         self._column.row_changed.connect(self._offer_restart)
         theme.changed.connect(self._restyle)
-        QApplication.instance().focusChanged.connect(self._focus_moved)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._focus_moved)
         self._connect()
         self._dress()
 
