@@ -19,11 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from .icons import pixmap
-from .palette import COLUMN_WIDTH, XS, L, M, S
+from .palette import COLUMN_WIDTH, SCROLL_BAR, XS, L, M, S
 from .theme import Theme, set_role
 
 # Narrower than this, at a font scale of 1, the examples stand below one another.
 _BESIDE = 560
+# The same of the button that offers a model.
+_OFFER_BESIDE = 400
 _ICON = 24
 
 
@@ -53,6 +55,7 @@ class EmptyConversation(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._buttons: list[tuple[ExampleCard, Example]] = []
         self._name = QLabel(self)
+        self._name.setWordWrap(True)
         set_role(self._name, "title")
         self._what = QLabel(self)
         self._what.setWordWrap(True)
@@ -71,9 +74,20 @@ class EmptyConversation(QScrollArea):
         self._what.setText(
             self.tr("Drop a picture, a video or a PDF, and ask about it.")
             if title
-            else self.tr("Choose one on the models page; the demo is always there.")
+            else self.tr("Nothing can be asked until one is.")
         )
         self._banner.setVisible(is_demo or not title)
+        self._words.setText(
+            self.tr(
+                "You are talking to a demo of 2.8 million parameters that knows shapes "
+                "and colours."
+            )
+            if title
+            else self.tr("GLM-4.5V and the demo stand on the models page.")
+        )
+        self._get.setText(
+            self.tr("Get GLM-4.5V") if title else self.tr("Choose a model")
+        )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -82,21 +96,16 @@ class EmptyConversation(QScrollArea):
     def _make_banner(self) -> QFrame:
         self._banner = QFrame(self)
         set_role(self._banner, "banner")
-        words = QLabel(
-            self.tr(
-                "You are talking to a 2-million-parameter demo that knows shapes and "
-                "colours."
-            ),
-            self._banner,
-        )
-        words.setWordWrap(True)
-        get = QPushButton(self.tr("Get GLM-4.5V"), self._banner)
-        set_role(get, "primary")
-        get.clicked.connect(self.models_requested)
-        row = QHBoxLayout(self._banner)
-        row.setContentsMargins(M, S, M, S)
-        row.addWidget(words, 1)
-        row.addWidget(get)
+        self._words = QLabel(self._banner)
+        self._words.setWordWrap(True)
+        self._get = QPushButton(self._banner)
+        set_role(self._get, "primary")
+        self._get.clicked.connect(self.models_requested)
+        self._offer = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._banner)
+        self._offer.setContentsMargins(M, S, M, S)
+        self._offer.setSpacing(S)
+        self._offer.addWidget(self._words, 1)
+        self._offer.addWidget(self._get, 0, Qt.AlignmentFlag.AlignLeft)
         return self._banner
 
     def _lay_out(self, banner: QFrame) -> None:
@@ -110,8 +119,9 @@ class EmptyConversation(QScrollArea):
         column.addWidget(self._what)
         column.addLayout(self._cards)
         column.addWidget(banner)
-        whole = QVBoxLayout(inside)
-        whole.setContentsMargins(L, M, L, M)
+        whole = self._whole = QVBoxLayout(inside)
+        self.verticalScrollBar().rangeChanged.connect(self._keep_clear)
+        self._keep_clear(0, 0)
         centred = QHBoxLayout()
         centred.addStretch(0)
         centred.addWidget(content, 1)
@@ -128,13 +138,20 @@ class EmptyConversation(QScrollArea):
         self._buttons.append((button, example))
         return button
 
+    def _keep_clear(self, least: int, most: int) -> None:
+        """The scroll bar stands in the margin: what is read stays over the composer."""
+        right = L - SCROLL_BAR if most > least else L
+        self._whole.setContentsMargins(L, M, right, M)
+
     def _turn(self) -> None:
         """Beside or below one another, as the width wants it."""
-        beside = self.width() - 2 * L >= self._theme.pixels(_BESIDE)
-        directions = QBoxLayout.Direction
-        self._cards.setDirection(
-            directions.LeftToRight if beside else directions.TopToBottom
-        )
+        room, directions = self.width() - 2 * L, QBoxLayout.Direction
+        beside = room >= self._theme.pixels(_BESIDE)
+        for layout, least in ((self._cards, _BESIDE), (self._offer, _OFFER_BESIDE)):
+            fits = room >= self._theme.pixels(least)
+            layout.setDirection(
+                directions.LeftToRight if fits else directions.TopToBottom
+            )
         self._cards.setSpacing(M if beside else XS)
         for button, _ in self._buttons:
             button.set_tall(beside)

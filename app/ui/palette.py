@@ -68,6 +68,7 @@ DARK = Palette(
 XXS, XS, S, M, L, XL = 4, 8, 12, 16, 24, 32
 CARD_RADIUS, COMPOSER_RADIUS = 8, 14
 COLUMN_WIDTH = 760
+SCROLL_BAR = 10
 SIDEBAR_WIDTH = 260
 
 # Text, in pixels at a font scale of 1; nothing is smaller than META.

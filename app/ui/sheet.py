@@ -23,6 +23,7 @@ from .palette import (
     COMPOSER_RADIUS,
     HEADINGS,
     META,
+    SCROLL_BAR,
     Palette,
 )
 
@@ -191,12 +192,16 @@ QSlider::handle:horizontal:focus {{ border: 2px solid {c.text}; }}
 QCheckBox {{ spacing: 8px; background: transparent; }}
 QCheckBox:focus {{ color: {c.accent}; }}
 
-QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+QScrollBar:vertical {{
+    background: transparent; width: {SCROLL_BAR}px; margin: 0;
+}}
 QScrollBar::handle:vertical {{
     background: {c.border}; border-radius: 3px; min-height: 32px; margin: 2px;
 }}
 QScrollBar::handle:vertical:hover {{ background: {c.muted}; }}
-QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+QScrollBar:horizontal {{
+    background: transparent; height: {SCROLL_BAR}px; margin: 0;
+}}
 QScrollBar::handle:horizontal {{
     background: {c.border}; border-radius: 3px; min-width: 32px; margin: 2px;
 }}
