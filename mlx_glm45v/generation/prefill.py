@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # Frames of one video are encoded together up to this many patches: enough to keep the
 # device busy, few enough that memory stays that of one large picture.
-BATCH_PATCHES = 4096
+BATCH_PATCHES = 2048
 # The kernel that sorts tokens by expert needs this many tokens (128 experts, top 8).
 SHORTEST_CHUNK = 64
 

@@ -14,7 +14,7 @@ from .request import HD_FRAME_TOKENS, KV_GROUP, Backend, Request
 KV_STEP = 256
 
 # Small pictures are encoded together up to this many patches (generation.prefill).
-_BATCH_PATCHES = 4096
+_BATCH_PATCHES = 2048
 # Without a fused kernel attention's scores exist three times (raw, masked, softmax),
 # and queries are taken in blocks that together keep to this (model.attention).
 _SCORE_COPIES = 3
