@@ -90,12 +90,10 @@ class Tick(QCheckBox):
 class Choice(QComboBox):
     """A combo box with its arrow; long words do not make it wide."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.setMinimumContentsLength(12)
+    def minimumSizeHint(self) -> QSize:
+        # Qt's own means to this end make the list of choices at once, nine widgets.
+        height = super().minimumSizeHint().height()
+        return QSize(8 * self.fontMetrics().height(), height)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

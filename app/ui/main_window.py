@@ -11,7 +11,6 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from .empty import EmptyConversation, Example
 from .header import Header
 from .models_page import ModelsPage
 from .notices import NoticeBar
+from .page import Page
 from .palette import L, M
 from .settings_page import SettingsPage
 from .shortcuts_page import Shortcut, ShortcutsPage
@@ -71,8 +71,8 @@ class MainWindow(QMainWindow):
         row.addWidget(self.pages, 1)
         self.setCentralWidget(centre)
         self.drops = DropTarget(theme, self)
+        self.settings.shortcuts_requested.connect(self._show_shortcuts)
         self._add_shortcuts()
-        self._see_shortcuts()
 
     def show_chat(self) -> None:
         """Back to the conversation, ready to write."""
@@ -81,6 +81,8 @@ class MainWindow(QMainWindow):
 
     def show_page(self, page: QWidget) -> None:
         """One of the pages over the conversation."""
+        if isinstance(page, Page):
+            page.make()
         self.pages.setCurrentWidget(page)
         page.setFocus()
 
@@ -133,14 +135,11 @@ class MainWindow(QMainWindow):
             ("Ctrl+B", self.header.sidebar_toggled.emit),
             ("Ctrl+M", lambda: self.show_page(self.models)),
             ("Ctrl+,", lambda: self.show_page(self.settings)),
-            ("Ctrl+/", lambda: self.show_page(self.shortcuts)),
+            ("Ctrl+/", self._show_shortcuts),
             ("Ctrl+T", self.composer.toggle_thinking),
             ("Ctrl+O", self.composer.choose_files),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(do)
 
-    def _see_shortcuts(self) -> None:
-        see = QPushButton(self.tr("Keyboard shortcuts"), self.settings)
-        see.setProperty("role", "link")
-        see.clicked.connect(lambda: self.show_page(self.shortcuts))
-        self.settings.column.addWidget(see)
+    def _show_shortcuts(self) -> None:
+        self.show_page(self.shortcuts)

@@ -34,6 +34,8 @@ class ModelsPage(Page):
         self._transfers: dict[str, Transfer] = {}
         self._engine = EngineState()
         self._rows: dict[str, ModelRow] = {}
+
+    def build(self) -> None:
         self.add_button = QPushButton(self.tr("Add a folder…"), self)
         self.add_button.setToolTip(
             self.tr("A folder with a model, or with several models in it")
@@ -43,20 +45,11 @@ class ModelsPage(Page):
         self._waiting = wrapped(self.tr("Looking for models"), "muted", self)
         self.column.addWidget(self._waiting)
         self.column.addStretch(1)
+        self._show()
 
     def set_entries(self, entries: tuple[ModelEntry, ...]) -> None:
         """Show these models, in this order."""
         self._entries = tuple(entries)
-        names = {entry.name for entry in entries}
-        for name in [name for name in self._rows if name not in names]:
-            row = self._rows.pop(name)
-            self.column.removeWidget(row)
-            row.deleteLater()
-        for place, entry in enumerate(entries):
-            row = self._rows.get(entry.name) or self._add_row(entry)
-            if self.column.indexOf(row) != place:
-                self.column.insertWidget(place, row)
-        self._waiting.setVisible(not entries)
         self._show()
 
     def set_transfers(self, transfers: tuple[Transfer, ...]) -> None:
@@ -71,7 +64,23 @@ class ModelsPage(Page):
 
     def row(self, name: str) -> ModelRow:
         """The row of a model that is shown."""
+        self.make()
         return self._rows[name]
+
+    def _show(self) -> None:
+        if not self.is_built:
+            return
+        names = {entry.name for entry in self._entries}
+        for name in [name for name in self._rows if name not in names]:
+            row = self._rows.pop(name)
+            self.column.removeWidget(row)
+            row.deleteLater()
+        for place, entry in enumerate(self._entries):
+            row = self._rows.get(entry.name) or self._add_row(entry)
+            if self.column.indexOf(row) != place:
+                self.column.insertWidget(place, row)
+            row.show_model(entry, self._transfers.get(entry.name), self._engine)
+        self._waiting.setVisible(not self._entries)
 
     def _add_row(self, entry: ModelEntry) -> ModelRow:
         row = ModelRow(entry, self)
@@ -85,11 +94,6 @@ class ModelsPage(Page):
         row.convert_requested.connect(self.convert_requested)
         self._rows[entry.name] = row
         return row
-
-    def _show(self) -> None:
-        for entry in self._entries:
-            transfer = self._transfers.get(entry.name)
-            self._rows[entry.name].show_model(entry, transfer, self._engine)
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(

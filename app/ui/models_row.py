@@ -5,12 +5,13 @@ Shows values and emits intents with the model's name; asks before it deletes.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -19,10 +20,14 @@ from PySide6.QtWidgets import (
 
 from ..models import EngineState, ModelEntry, Transfer
 from . import models_words as say
+from .models_actions import DeleteQuestion, ModelActions, open_actions
 from .page import wrapped
-from .palette import XS, M, S
+from .palette import XS, XXS, M, S
 from .theme import set_role
 from .words import breakable, size_words
+
+# Narrower than so many lines' heights, the buttons stand below the words.
+_BESIDE_LINES = 28
 
 
 class ModelRow(QFrame):
@@ -45,97 +50,21 @@ class ModelRow(QFrame):
         self.verdict = wrapped("", None, self)
         self.facts = wrapped("", "muted", self)
         self.problem = wrapped("", "danger", self)
-        self.sum_button = QPushButton(self.tr("Show the sum"), self)
+        self.sum_button = QPushButton(self)
         set_role(self.sum_button, "link")
         self.sum_button.setCheckable(True)
         self.sum_button.toggled.connect(self._show_sum)
         self.sums = wrapped("", "meta", self)
         self.sums.setTextFormat(Qt.TextFormat.RichText)
-        self.sums.hide()
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.progress = wrapped("", "meta", self)
-        self._make_actions()
-        self._make_question()
+        self.buttons = ModelActions(self)
+        self.buttons.pressed.connect(self._do)
+        self.buttons.conversion_chosen.connect(self._convert)
+        self.question: DeleteQuestion | None = None
         self._lay_out()
-
-    def _make_actions(self) -> None:
-        self.load = self._button(self.tr("Load"), self.load_requested, "primary")
-        self.unload = QPushButton(self.tr("Unload"), self)
-        self.unload.clicked.connect(self.unload_requested)
-        self.download = self._button(self.tr("Download"), self.download_requested)
-        self.pause = self._button(self.tr("Pause"), self.pause_requested)
-        self.resume = self._button(self.tr("Resume"), self.resume_requested)
-        self.cancel = self._button(self.tr("Cancel"), self.cancel_requested)
-        self.convert = QPushButton(self.tr("Convert…"), self)
-        menu = QMenu(self.convert)
-        for each in say.conversions():
-            action = menu.addAction(each.words)
-            action.setData(each.recipe)
-        menu.triggered.connect(
-            lambda action: self.convert_requested.emit(self._entry.name, action.data())
-        )
-        self.convert.setMenu(menu)
-        self.delete = QPushButton(self.tr("Delete"), self)
-        set_role(self.delete, "danger")
-        self.delete.clicked.connect(self._ask)
-
-    def _make_question(self) -> None:
-        """Stands in the row, in place of a dialog over everything."""
-        self.question = QWidget(self)
-        self._asked = wrapped("", None, self.question)
-        self.confirm = QPushButton(self.tr("Delete"), self.question)
-        set_role(self.confirm, "danger")
-        self.confirm.clicked.connect(self._confirmed)
-        self.keep = QPushButton(self.tr("Keep"), self.question)
-        self.keep.clicked.connect(self._kept)
-        layout = QHBoxLayout(self.question)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(XS)
-        layout.addWidget(self._asked, 1)
-        layout.addWidget(self.confirm)
-        layout.addWidget(self.keep)
-        self.question.hide()
-
-    def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(M, S, M, S)
-        layout.setSpacing(XS)
-        layout.addWidget(self.title)
-        layout.addWidget(self.facts)
-        verdict_line = QHBoxLayout()
-        verdict_line.setSpacing(S)
-        verdict_line.addWidget(self.verdict, 1)
-        verdict_line.addWidget(self.sum_button)
-        layout.addLayout(verdict_line)
-        layout.addWidget(self.sums)
-        layout.addWidget(self.problem)
-        layout.addWidget(self.bar)
-        layout.addWidget(self.progress)
-        actions = QHBoxLayout()
-        actions.setSpacing(XS)
-        for button in self._buttons():
-            actions.addWidget(button)
-        actions.addStretch(1)
-        layout.addLayout(actions)
-        layout.addWidget(self.question)
-
-    def _buttons(self) -> tuple[QPushButton, ...]:
-        running = (self.pause, self.resume, self.cancel)
-        return (
-            *(self.load, self.unload, self.download),
-            *running,
-            *(self.convert, self.delete),
-        )
-
-    def _button(
-        self, words: str, signal: SignalInstance, role: str | None = None
-    ) -> QPushButton:
-        button = QPushButton(words, self)
-        if role is not None:
-            set_role(button, role)
-        button.clicked.connect(lambda: signal.emit(self._entry.name))
-        return button
+        self._show_sum(False)
 
     def show_model(
         self, entry: ModelEntry, transfer: Transfer | None, engine: EngineState
@@ -145,12 +74,8 @@ class ModelRow(QFrame):
         self.setAccessibleName(entry.title)
         _say(self.title, breakable(entry.title))
         self.title.setToolTip(entry.name)
-        _say(
-            self.facts,
-            " · ".join(
-                part for part in (say.state(entry, engine), say.facts(entry)) if part
-            ),
-        )
+        parts = (say.state(entry, engine), say.facts(entry))
+        _say(self.facts, " · ".join(part for part in parts if part))
         verdict = say.verdict(entry)
         _say(self.verdict, verdict.words if verdict else "")
         self.verdict.setVisible(verdict is not None)
@@ -169,7 +94,37 @@ class ModelRow(QFrame):
         _say(self.problem, breakable(problem))
         self.problem.setVisible(bool(problem))
         self._show_transfer(transfer)
-        self._show_actions(entry, transfer, engine)
+        self._show_actions(open_actions(entry, transfer, engine))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        beside = self.width() >= _BESIDE_LINES * self.fontMetrics().height()
+        directions = QBoxLayout.Direction
+        self._head.setDirection(
+            directions.LeftToRight if beside else directions.TopToBottom
+        )
+
+    def _lay_out(self) -> None:
+        words = QVBoxLayout()
+        words.setSpacing(XXS)
+        words.addWidget(self.title)
+        words.addWidget(self.facts)
+        verdict = QHBoxLayout()
+        verdict.setSpacing(S)
+        verdict.addWidget(self.verdict)
+        verdict.addWidget(self.sum_button)
+        verdict.addStretch(1)
+        words.addLayout(verdict)
+        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._head.setSpacing(XS)
+        self._head.addLayout(words, 1)
+        self._head.addWidget(self.buttons, 0, Qt.AlignmentFlag.AlignTop)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(M, S, M, S)
+        self._column.setSpacing(XS)
+        self._column.addLayout(self._head)
+        for below in (self.sums, self.problem, self.bar, self.progress):
+            self._column.addWidget(below)
 
     def _show_transfer(self, transfer: Transfer | None) -> None:
         shown = transfer is not None and transfer.state not in ("done", "failed")
@@ -185,43 +140,39 @@ class ModelRow(QFrame):
         self.bar.setAccessibleName(self.tr("Progress of {}").format(self._entry.title))
         self.bar.setAccessibleDescription(self.progress.text())
 
-    def _show_actions(
-        self, entry: ModelEntry, transfer: Transfer | None, engine: EngineState
-    ) -> None:
-        moving = transfer is not None and transfer.state in ("running", "verifying")
-        paused = transfer is not None and transfer.state == "paused"
-        used = engine.model == entry.name and engine.phase not in ("off", "failed")
-        ready = entry.on_disk == "ready"
-        hub = entry.place == "hub"
-        self.load.setVisible(ready and not used)
-        self.load.setEnabled(entry.problem is None and entry.fits != "no")
-        self.load.setToolTip(
-            "" if self.load.isEnabled() else self.tr("It does not run on this machine")
-        )
-        self.unload.setVisible(used)
-        fetchable = hub and not ready and not moving and not paused
-        self.download.setVisible(fetchable and entry.on_disk != "partial")
-        self.pause.setVisible(moving)
-        self.resume.setVisible(paused or (fetchable and entry.on_disk == "partial"))
-        self.cancel.setVisible(moving or paused)
-        self.convert.setVisible(entry.convertible and ready and not moving)
-        self.delete.setVisible(
-            entry.place != "demo"
-            and entry.on_disk != "absent"
-            and not (moving or paused or used)
-        )
-        if entry.place == "folder":
-            self.delete.setText(self.tr("Remove"))
-            self.delete.setToolTip(self.tr("From this list; the folder stays"))
-        for button in self._buttons():
-            button.setAccessibleName(f"{button.text()}, {entry.title}")
-        if not self.delete.isVisibleTo(self):
+    def _show_actions(self, names: frozenset[str]) -> None:
+        entry = self._entry
+        self.buttons.show_only(names, entry)
+        if "load" in names:
+            runs = entry.problem is None and entry.fits != "no"
+            load = self.buttons.button("load")
+            load.setEnabled(runs)
+            load.setToolTip("" if runs else self.tr("It does not run on this machine"))
+        if "delete" not in names and self.question is not None:
             self.question.hide()
+
+    def _do(self, name: str) -> None:
+        if name == "unload":
+            self.unload_requested.emit()
+        elif name == "delete":
+            self._ask()
+        else:
+            wishes = {
+                "load": self.load_requested,
+                "download": self.download_requested,
+                "pause": self.pause_requested,
+                "resume": self.resume_requested,
+                "cancel": self.cancel_requested,
+            }
+            wishes[name].emit(self._entry.name)
+
+    def _convert(self, recipe: str) -> None:
+        self.convert_requested.emit(self._entry.name, recipe)
 
     def _show_sum(self, shown: bool) -> None:
         self.sums.setVisible(shown)
         self.sum_button.setText(
-            self.tr("Hide the sum") if shown else self.tr("Show the sum")
+            self.tr("Hide the detail") if shown else self.tr("Memory in detail")
         )
 
     def _ask(self) -> None:
@@ -229,20 +180,22 @@ class ModelRow(QFrame):
         if entry.place == "folder":  # nothing on the disk is touched
             self.delete_requested.emit(entry.name)
             return
-        size = size_words(entry.fetched or entry.size or 0)
-        question = self.tr("Delete {} from this disk?").format(size)
-        self._asked.setText(question)
-        self.confirm.setAccessibleName(question)
-        self.question.show()
-        self.keep.setFocus()
+        if self.question is None:
+            self.question = DeleteQuestion(self)
+            self.question.confirmed.connect(self._confirmed)
+            self.question.kept.connect(self._kept)
+            self._column.addWidget(self.question)
+        self.question.ask(size_words(entry.fetched or entry.size or 0))
 
     def _confirmed(self) -> None:
-        self.question.hide()
+        if self.question is not None:
+            self.question.hide()
         self.delete_requested.emit(self._entry.name)
 
     def _kept(self) -> None:
-        self.question.hide()
-        self.delete.setFocus()
+        if self.question is not None:
+            self.question.hide()
+        self.buttons.button("delete").setFocus()
 
 
 def _say(label: QLabel, words: str) -> None:

@@ -1,12 +1,13 @@
 """A page that covers the conversation: a title, a way back, a column that scrolls.
 
-Knows layout and the keyboard. Does not know what stands in the column.
+Knows layout and the keyboard. Does not know what stands in the column, which is made
+when the page is first shown: the start and each change of the look have less to do.
 """
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -19,22 +20,45 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .palette import COLUMN_WIDTH, XS, L, M, S
+from .palette import COLUMN_WIDTH, SCROLL_BAR, XS, L, M, S
 from .theme import set_role
-
-# The style sheet's.
-_SCROLL_BAR = 10
 
 
 class Page(QWidget):
-    """Title and "Done" stand still, `column` scrolls; Esc is "Done", too."""
+    """Title and "Done" stand still, `column` scrolls; Esc is "Done", too.
+
+    `build` is a page's own: it fills `top` and `column` before they are first seen.
+    """
 
     closed = Signal()
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._title, self._built = title, False
         self.setAccessibleName(title)
-        heading = QLabel(title, self)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there is anything to bring up to date."""
+        return self._built
+
+    def build(self) -> None:
+        """Fill the page. Called once, by `make`."""
+        raise NotImplementedError
+
+    def make(self) -> None:
+        """See to it that the page's widgets are there."""
+        if not self._built:
+            self._built = True
+            self._frame()
+            self.build()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self.make()
+        super().showEvent(event)
+
+    def _frame(self) -> None:
+        heading = QLabel(self._title, self)
         heading.setWordWrap(True)
         set_role(heading, "title")
         self.done_button = QPushButton(self.tr("Done"), self)
@@ -73,8 +97,7 @@ class Page(QWidget):
         holder.setMaximumWidth(COLUMN_WIDTH)
         holder.setLayout(self.top)
         self.top.setContentsMargins(0, 0, 0, 0)
-        # As far in as the column stands beside its scroll bar.
-        bar.setContentsMargins(L, 0, L + _SCROLL_BAR, 0)
+        bar.setContentsMargins(L, 0, L, 0)
         bar.addStretch(0)
         bar.addWidget(holder, 1)
         bar.addStretch(0)
@@ -82,8 +105,8 @@ class Page(QWidget):
         whole.addWidget(self.area, 1)
 
     def _keep_clear(self, least: int, most: int) -> None:
-        """The scroll bar's room stays free where there is none: nothing moves."""
-        right = L if most > least else L + _SCROLL_BAR
+        """The scroll bar stands in the margin: the column is where the chat's is."""
+        right = L - SCROLL_BAR if most > least else L
         self._centred.setContentsMargins(L, S, right, 0)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -106,6 +129,17 @@ class Page(QWidget):
         if event.type() == QEvent.Type.FocusIn and isinstance(watched, QWidget):
             self.area.ensureWidgetVisible(watched)
         return super().eventFilter(watched, event)
+
+
+def headed(words: str, below: QWidget, parent: QWidget) -> QVBoxLayout:
+    """A section: its heading, close to what it is the heading of."""
+    heading = QLabel(words, parent)
+    set_role(heading, "section")
+    layout = QVBoxLayout()
+    layout.setSpacing(XS)
+    layout.addWidget(heading)
+    layout.addWidget(below)
+    return layout
 
 
 def card(parent: QWidget) -> tuple[QFrame, QVBoxLayout]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QLabel,
@@ -24,12 +24,15 @@ from .page import wrapped
 from .palette import XXS
 
 _TYPING_PAUSE = 400
+# Widths as multiples of a line's height.
+_NUMBER_LINES, _CHOICE_LINES = 10, 24
 
 
 class Field(QWidget):
     """What all fields have: a label, an explanation, the setting's name."""
 
     edited = Signal(str, object)
+    _finished = False
 
     def __init__(
         self, name: str, label: str, hint: str, parent: QWidget | None = None
@@ -53,10 +56,20 @@ class Field(QWidget):
         self.body.addWidget(inner)
         if self._hint:
             self.body.addWidget(wrapped(self._hint, "meta", self))
+        self._finished = True
+        self.fit()
 
     def focus_widgets(self) -> tuple[QWidget, ...]:
         """What takes the keyboard, for the page that scrolls."""
         raise NotImplementedError
+
+    def fit(self) -> None:
+        """Measure the inner widget anew: the text has another size."""
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange and self._finished:
+            self.fit()
 
     def show_value(self, value: Any) -> None:
         """Show a value that came from elsewhere; nothing is said about it."""
@@ -104,6 +117,9 @@ class ChoiceField(Field):
     def focus_widgets(self) -> tuple[QWidget, ...]:
         return (self.box,)
 
+    def fit(self) -> None:
+        self.box.setMaximumWidth(_CHOICE_LINES * self.fontMetrics().height())
+
     def show_value(self, value: Any) -> None:
         if value not in self._values:
             self._values.append(value)
@@ -148,7 +164,6 @@ class NumberField(Field):
             self.box = real
         bare(self.box)
         self.box.setKeyboardTracking(False)
-        self.box.setMaximumWidth(10 * self.box.fontMetrics().height())
         self.box.valueChanged.connect(self._changed)
         self.tick: Tick | None = None
         self._showing = False
@@ -162,6 +177,9 @@ class NumberField(Field):
 
     def focus_widgets(self) -> tuple[QWidget, ...]:
         return (self.box,) if self.tick is None else (self.tick, self.box)
+
+    def fit(self) -> None:
+        self.box.setMaximumWidth(_NUMBER_LINES * self.fontMetrics().height())
 
     def show_value(self, value: Any) -> None:
         self._showing = True
@@ -193,7 +211,6 @@ class TextField(Field):
         self.edit = QPlainTextEdit(self)
         self.edit.setPlaceholderText(placeholder)
         self.edit.setTabChangesFocus(True)
-        self.edit.setFixedHeight(4 * self.edit.fontMetrics().lineSpacing() + 24)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_TYPING_PAUSE)
@@ -204,6 +221,9 @@ class TextField(Field):
 
     def focus_widgets(self) -> tuple[QWidget, ...]:
         return (self.edit,)
+
+    def fit(self) -> None:
+        self.edit.setFixedHeight(4 * self.fontMetrics().lineSpacing() + 24)
 
     def show_value(self, value: Any) -> None:
         if value == self._told:  # the cursor stays where a person is writing

@@ -5,13 +5,13 @@ Shows `Settings` and emits single choices. Does not keep them.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from ..settings import Settings
-from .page import Page, card
-from .palette import M
+from .page import Page, card, headed
+from .palette import L, M
 from .settings_fields import Field, TextField
 from .settings_sections import SAMPLING, sections
 from .theme import set_role
@@ -22,21 +22,38 @@ class SettingsPage(Page):
 
     changed = Signal(object)
     reset_requested = Signal()
+    shortcuts_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(self.tr("Settings"), parent)
+        self._settings = Settings()
         self._fields: dict[str, Field] = {}
+
+    def build(self) -> None:
+        self.column.setSpacing(L)
         for heading, fields in sections(self):
-            self._add_section(heading, tuple(fields))
-        self.reset_button = QPushButton(self.tr("Everything back to the start"), self)
+            frame = self._section(tuple(fields))
+            self.column.addLayout(headed(heading, frame, self))
+        self.reset_button = QPushButton(self.tr("Reset all settings"), self)
         self.reset_button.setToolTip(self.tr("Models and conversations stay"))
         self.reset_button.clicked.connect(self.reset_requested)
-        self.column.addWidget(self.reset_button, 0, Qt.AlignmentFlag.AlignLeft)
+        shortcuts = QPushButton(self.tr("Keyboard shortcuts"), self)
+        set_role(shortcuts, "link")
+        shortcuts.clicked.connect(self.shortcuts_requested)
+        foot = QHBoxLayout()
+        foot.setSpacing(M)
+        foot.addWidget(self.reset_button)
+        foot.addWidget(shortcuts)
+        foot.addStretch(1)
+        self.column.addLayout(foot)
         self.column.addStretch(1)
-        self.set_settings(Settings())
+        self.set_settings(self._settings)
 
     def set_settings(self, settings: Settings) -> None:
         """Show these choices; nothing is said about it."""
+        self._settings = settings
+        if not self.is_built:
+            return
         for name, field in self._fields.items():
             field.show_value(getattr(settings, name))
         for name in SAMPLING:
@@ -44,16 +61,14 @@ class SettingsPage(Page):
 
     def field(self, name: str) -> Field:
         """The field of a setting."""
+        self.make()
         return self._fields[name]
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._tell_words()
         super().hideEvent(event)
 
-    def _add_section(self, heading: str, fields: tuple[Field, ...]) -> None:
-        title = QLabel(heading, self)
-        set_role(title, "section")
-        self.column.addWidget(title)
+    def _section(self, fields: tuple[Field, ...]) -> QFrame:
         frame, inside = card(self)
         inside.setSpacing(M)
         for field in fields:
@@ -62,7 +77,7 @@ class SettingsPage(Page):
             for widget in field.focus_widgets():
                 self.leave_wheel_to_page(widget)
             self._fields[field.name] = field
-        self.column.addWidget(frame)
+        return frame
 
     def _edited(self, name: str, value: object) -> None:
         if name == "checkpoint_sampling":

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
-from .page import Page, card, wrapped
-from .palette import M, S
+from .page import Page, card, headed, wrapped
+from .palette import L, M, S
 from .theme import set_role
 
 
@@ -24,29 +24,23 @@ class Shortcut:
 
 
 class ShortcutsPage(Page):
-    """Groups of shortcuts, each in a card."""
+    """Groups of shortcuts, each in a card, in the order of their first shortcut."""
 
     def __init__(
-        self, shortcuts: Sequence[Shortcut] = (), parent: QWidget | None = None
+        self, shortcuts: Sequence[Shortcut], parent: QWidget | None = None
     ) -> None:
         super().__init__(self.tr("Keyboard shortcuts"), parent)
-        self._shown: list[QWidget] = []
+        self._shortcuts = tuple(shortcuts)
+
+    def build(self) -> None:
+        self.column.setSpacing(L)
+        for group in dict.fromkeys(each.group for each in self._shortcuts):
+            members = [each for each in self._shortcuts if each.group == group]
+            frame = self._group(members)
+            self.column.addLayout(headed(group, frame, self))
         self.column.addStretch(1)
-        self.set_shortcuts(shortcuts)
 
-    def set_shortcuts(self, shortcuts: Sequence[Shortcut]) -> None:
-        """Show these, groups in the order of their first shortcut."""
-        for widget in self._shown:
-            self.column.removeWidget(widget)
-            widget.deleteLater()
-        self._shown = []
-        for group in dict.fromkeys(each.group for each in shortcuts):
-            members = [each for each in shortcuts if each.group == group]
-            self._add_group(group, members)
-
-    def _add_group(self, group: str, shortcuts: Sequence[Shortcut]) -> None:
-        title = QLabel(group, self)
-        set_role(title, "section")
+    def _group(self, shortcuts: Sequence[Shortcut]) -> QFrame:
         frame, inside = card(self)
         grid = QGridLayout()
         grid.setHorizontalSpacing(M)
@@ -64,6 +58,4 @@ class ShortcutsPage(Page):
             grid.addWidget(words, row, 0)
             sides = Qt.AlignmentFlag
             grid.addWidget(chip, row, 1, sides.AlignRight | sides.AlignVCenter)
-        for widget in (title, frame):
-            self.column.insertWidget(self.column.count() - 1, widget)
-            self._shown.append(widget)
+        return frame

@@ -40,7 +40,7 @@ def page(qapp_theme) -> ModelsPage:
 
 def shown(page: ModelsPage, name: str) -> set[str]:
     row = page.row(name)
-    return {each.text() for each in row._buttons() if each.isVisibleTo(row)}
+    return {row.buttons.button(each).text() for each in row.buttons.shown}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_buttons_say_the_models_name(page, button, signal, transfer):
     page.set_entries((ABSENT,))
     if transfer:
         page.set_transfers((Transfer(REPO, "download", transfer),))
-    getattr(page.row(REPO), button).click()
+    page.row(REPO).buttons.button(button).click()
     assert heard == [REPO]
 
 
@@ -105,14 +105,15 @@ def test_the_loaded_model_can_be_unloaded(page):
     page.set_engine(EngineState("ready", "demo"))
     assert shown(page, "demo") == {"Unload"}
     assert "In use" in page.row("demo").facts.text()
-    page.row("demo").unload.click()
+    page.row("demo").buttons.button("unload").click()
     assert heard == ["unload"]
 
 
 def test_what_does_not_run_here_cannot_be_loaded(page):
     page.set_entries((ModelEntry(REPO, "x", "hub", "ready", fits="no"),))
-    assert not page.row(REPO).load.isEnabled()
-    assert "machine" in page.row(REPO).load.toolTip()
+    load = page.row(REPO).buttons.button("load")
+    assert not load.isEnabled()
+    assert "machine" in load.toolTip()
 
 
 def test_deleting_asks_first(page):
@@ -120,13 +121,14 @@ def test_deleting_asks_first(page):
     page.delete_requested.connect(heard.append)
     page.set_entries((HERE,))
     row = page.row(REPO)
-    row.delete.click()
+    delete = row.buttons.button("delete")
+    delete.click()
     assert heard == []
     assert row.question.isVisibleTo(row)
-    row.keep.click()
+    row.question.keep.click()
     assert not row.question.isVisibleTo(row)
-    row.delete.click()
-    row.confirm.click()
+    delete.click()
+    row.question.confirm.click()
     assert heard == [REPO]
 
 
@@ -134,7 +136,7 @@ def test_a_folder_leaves_the_list_without_a_question(page):
     heard: list[str] = []
     page.delete_requested.connect(heard.append)
     page.set_entries((FOLDER,))
-    page.row("/m/mine").delete.click()
+    page.row("/m/mine").buttons.button("delete").click()
     assert heard == ["/m/mine"]
 
 
@@ -142,7 +144,7 @@ def test_a_recipe_is_chosen_from_the_menu(page):
     heard: list[tuple[str, str]] = []
     page.convert_requested.connect(lambda *said: heard.append(said))
     page.set_entries((FOLDER,))
-    page.row("/m/mine").convert.menu().actions()[0].trigger()
+    page.row("/m/mine").buttons.button("convert").menu().actions()[0].trigger()
     assert heard == [("/m/mine", say.conversions()[0].recipe)]
 
 
@@ -158,6 +160,27 @@ def test_the_sum_opens_and_closes(page):
     assert row.sums.isVisibleTo(row)
     assert "68.9 GB" in row.sums.text()
     assert "&lt;offers&gt;" in row.sums.text()
+
+
+@pytest.mark.usefixtures("qapp_theme")
+def test_nothing_is_made_before_it_is_shown():
+    page = ModelsPage()
+    page.set_entries((DEMO, ABSENT))
+    page.set_engine(EngineState("ready", "demo"))
+    assert not page.children()
+    page.show()
+    assert "In use" in page.row("demo").facts.text()
+    page.close()
+
+
+def test_a_row_has_no_buttons_that_were_never_needed(page):
+    page.set_entries((ABSENT,))
+    row = page.row(REPO)
+    assert row.buttons.shown == ("download",)
+    with pytest.raises(KeyError):
+        row.buttons.button("load")
+    page.set_entries((HERE,))
+    assert row.buttons.shown == ("load", "delete")
 
 
 def test_a_row_stays_the_same_while_its_state_changes(page):
@@ -191,7 +214,8 @@ def test_escape_closes(page):
 
 def test_buttons_name_their_model_to_a_screen_reader(page):
     page.set_entries((ABSENT,))
-    assert page.row(REPO).download.accessibleName() == "Download, GLM-4.5V 4-bit"
+    download = page.row(REPO).buttons.button("download")
+    assert download.accessibleName() == "Download, GLM-4.5V 4-bit"
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
