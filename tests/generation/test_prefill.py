@@ -95,8 +95,8 @@ def test_a_batch_keeps_to_its_patch_budget():
     side = 32
     (span,) = spans_of((side, side))
     batches = plan_batches([replace(span, digest=str(i)) for i in range(9)])
-    assert [len(batch) for batch in batches] == [4, 4, 1]
-    assert 4 * side**2 == BATCH_PATCHES
+    assert [len(batch) for batch in batches] == [2, 2, 2, 2, 1]
+    assert 2 * side**2 == BATCH_PATCHES
 
 
 @pytest.mark.parametrize(
