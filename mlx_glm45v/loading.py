@@ -25,9 +25,10 @@ from .checkpoints import (
     read_config,
 )
 from .config import Glm4vMoeConfig
-from .errors import CheckpointError
+from .errors import Cancelled, CheckpointError
 from .matching import FLOATS, Expected, Match, match
 from .memory import check_loads, weight_bytes, weight_bytes_of_files
+from .model.fuse import fuse_projections
 from .model.glm4v_moe import Glm4vMoeForConditionalGeneration
 from .processing.processor import Processor
 from .progress import ProgressCallback, ShouldStop
@@ -80,6 +81,7 @@ def load_model(
     *,
     dtype: mx.Dtype | None = None,
     force: bool = False,
+    fuse: bool = True,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Glm4vMoeForConditionalGeneration:
@@ -88,7 +90,9 @@ def load_model(
     `path` may also be a `Checkpoint` whose headers were read before. `dtype` of the
     floating-point parameters is by default float32 on the CPU backend, whose other
     kernels are slow or wrong, elsewhere the dtype in which the final norm is stored.
-    The router's weight and correction bias are float32 always. `progress` gets bytes
+    The router's weight and correction bias are float32 always. `fuse` joins projections
+    that share their input; without it all parameters keep the files' names. `progress`
+    gets bytes
     read. Raises `CheckpointError` when a tensor is missing, surplus or misshapen, or
     for a quantisation that is not MLX's; `NotEnoughMemory`, before any weight is read,
     for what this machine has no room for with a short context and one picture, unless
@@ -139,7 +143,22 @@ def load_model(
     )
     model.load_weights(list(weights.items()), strict=True)
     model.eval()
+    del weights  # what fusing replaces has to be given back at once
+    if fuse:
+        _fuse(model, should_stop)
     return model
+
+
+def _fuse(
+    model: Glm4vMoeForConditionalGeneration, should_stop: ShouldStop | None
+) -> None:
+    """Layer by layer, so that no more than one of them is in memory twice."""
+    for layer in model.language_model.model.layers:
+        if should_stop is not None and should_stop():
+            raise Cancelled("loading was stopped while projections were joined")
+        fuse_projections(layer)
+        mx.eval(layer.parameters())
+        mx.clear_cache()
 
 
 def _empty_model(checkpoint: Checkpoint) -> Glm4vMoeForConditionalGeneration:

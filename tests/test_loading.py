@@ -62,9 +62,8 @@ def test_every_form_gives_the_same_logits(
 ):
     stored = form.stored(weights)
     write_folder(tmp_path, CONFIG, stored, format=form.format, shards=shards)
-    model = load_model(tmp_path)
-    assert_same(parameters_of(model), weights)
-    np.testing.assert_array_equal(logits_of(model), expected_logits)
+    assert_same(parameters_of(load_model(tmp_path, fuse=False)), weights)
+    np.testing.assert_array_equal(logits_of(load_model(tmp_path)), expected_logits)
 
 
 @settings(max_examples=15, deadline=None)
@@ -84,7 +83,7 @@ def test_splits_and_orders_of_tensors_do_not_matter(
         shards=shards,
         seed=seed,
     )
-    assert_same(parameters_of(load_model(folder)), weights)
+    assert_same(parameters_of(load_model(folder, fuse=False)), weights)
 
 
 def test_tied_embeddings_need_no_head(tmp_path: Path):
@@ -92,7 +91,7 @@ def test_tied_embeddings_need_no_head(tmp_path: Path):
     weights = random_weights(config)
     assert not any("lm_head" in key for key in weights)
     write_folder(tmp_path, config, per_expert(weights))
-    assert_same(parameters_of(load_model(tmp_path)), weights)
+    assert_same(parameters_of(load_model(tmp_path, fuse=False)), weights)
 
 
 def test_layers_beyond_the_config_are_left_out_and_reported(
@@ -105,7 +104,7 @@ def test_layers_beyond_the_config_are_left_out_and_reported(
         ),
     }
     write_folder(tmp_path, CONFIG, {**per_expert(weights), **beyond})
-    assert_same(parameters_of(load_model(tmp_path)), weights)
+    assert_same(parameters_of(load_model(tmp_path, fuse=False)), weights)
     assert "2 tensors are left out" in caplog.text
     assert "layers.3.eh_proj" in caplog.text
 
@@ -125,7 +124,7 @@ def test_on_the_cpu_everything_becomes_float32(weights: Arrays, tmp_path: Path):
     device = mx.default_device()
     mx.set_default_device(mx.Device(mx.cpu))
     try:
-        found = parameters_of(load_model(tmp_path))
+        found = parameters_of(load_model(tmp_path, fuse=False))
     finally:
         mx.set_default_device(device)
     assert {array.dtype for array in found.values()} == {mx.float32}
@@ -139,7 +138,7 @@ def test_the_router_stays_float32_whatever_the_dtype(
     bias = f"{ROUTER}.e_score_correction_bias"
     stored[bias] = stored[bias].astype(correction_dtype)
     write_folder(tmp_path, CONFIG, stored, format="mlx")
-    found = parameters_of(load_model(tmp_path, dtype=mx.bfloat16))
+    found = parameters_of(load_model(tmp_path, dtype=mx.bfloat16, fuse=False))
     float32 = {key for key, array in found.items() if array.dtype == mx.float32}
     assert float32 == {
         f"language_model.model.layers.{layer}.mlp.gate.{name}"
@@ -178,9 +177,11 @@ TABLES = [
 ]
 
 
-def quantized(weights: Arrays, table: dict[str, Any]) -> nn.Module:
+def quantized(
+    weights: Arrays, table: dict[str, Any], config: dict[str, Any] = CONFIG
+) -> nn.Module:
     """The model quantised by mlx itself, as the table says."""
-    model = build(CONFIG, weights)
+    model = build(config, weights)
 
     def scheme(path: str, module: nn.Module) -> bool | dict[str, Any]:
         if path.startswith("vision_tower") or not hasattr(module, "to_quantized"):
@@ -202,8 +203,9 @@ def test_quantised_folders_equal_the_model_quantised_in_memory(
     wanted = quantized(weights, table)
     config = config_with(quantization=table, quantization_config=table)
     write_folder(tmp_path, config, parameters_of(wanted), format="mlx", shards=2)
-    found = load_model(tmp_path)
+    found = load_model(tmp_path, fuse=False)
     assert_same(parameters_of(found), parameters_of(wanted))
+    found = load_model(tmp_path)
     np.testing.assert_array_equal(logits_of(found), logits_of(wanted))
     assert np.isfinite(logits_of(found)).all()
 
@@ -348,6 +350,24 @@ def test_the_peak_stays_within_the_model_and_a_layer(tmp_path: Path, form: str):
     del model
 
 
+def test_joining_projections_takes_no_more_than_a_layer(tmp_path: Path):
+    config = config_with(
+        text_config={"num_hidden_layers": 17, "n_routed_experts": 16},
+        quantization=AFFINE,
+    )
+    wanted = parameters_of(quantized(random_weights(config), AFFINE, config))
+    layer = sum(a.nbytes for key, a in wanted.items() if ".layers.9." in key)
+    total = sum(a.nbytes for a in wanted.values())
+    write_folder(tmp_path, config, wanted, format="mlx")
+    del wanted
+    before = mx.get_active_memory()
+    mx.reset_peak_memory()
+    model = load_model(tmp_path)
+    assert "qkv_proj" in model.language_model.model.layers[9].self_attn
+    assert mx.get_peak_memory() - before < total + layer
+    assert mx.get_active_memory() - before < total * 1.01
+
+
 def test_progress_counts_bytes_to_the_end(weights: Arrays, tmp_path: Path):
     seen: list[Progress] = []
     for form in FORMS.values():
@@ -363,6 +383,17 @@ def test_stopping_ends_the_loading(weights: Arrays, tmp_path: Path):
     answers = iter([False, False, True])
     with pytest.raises(Cancelled, match="stopped after"):
         load_model(tmp_path, should_stop=lambda: next(answers))
+
+
+def test_loading_can_be_stopped_when_all_is_read(weights: Arrays, tmp_path: Path):
+    write_folder(tmp_path, CONFIG, per_expert(weights))
+    seen: list[Progress] = []
+    with pytest.raises(Cancelled, match="were joined"):
+        load_model(
+            tmp_path,
+            progress=seen.append,
+            should_stop=lambda: bool(seen) and seen[-1].done == seen[-1].total,
+        )
 
 
 # Configs.
@@ -393,7 +424,7 @@ def test_the_mlx_table_may_stand_under_quantization_config_alone(
     wanted = quantized(weights, AFFINE)
     config = config_with(quantization_config=AFFINE)
     write_folder(tmp_path, config, parameters_of(wanted), format="mlx")
-    assert_same(parameters_of(load_model(tmp_path)), parameters_of(wanted))
+    assert_same(parameters_of(load_model(tmp_path, fuse=False)), parameters_of(wanted))
     assert json.loads((tmp_path / "config.json").read_text()) == config
 
 

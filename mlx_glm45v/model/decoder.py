@@ -65,10 +65,8 @@ class Glm4vMoeTextAttention(nn.Module):
 
     def __call__(self, x: mx.array, step: Step, cache: Any = None) -> mx.array:
         B, L, _ = x.shape
-        queries = self.q_proj(x).reshape(B, L, self._heads, -1).swapaxes(1, 2)
-        keys = self.k_proj(x).reshape(B, L, self._kv_heads, -1).swapaxes(1, 2)
-        values = self.v_proj(x).reshape(B, L, self._kv_heads, -1).swapaxes(1, 2)
-        queries, keys = step.rotation(queries), step.rotation(keys)
+        turned, values = self._project(x)
+        queries, keys = mx.split(step.rotation(turned), [self._heads], axis=1)
         if cache is not None:
             keys, values = cache.update_and_fetch(keys, values)
         if step.record.attentions is not None:
@@ -80,6 +78,19 @@ class Glm4vMoeTextAttention(nn.Module):
             queries, keys, values, scale=self._scale, mask=step.mask, cache=cache
         )
         return self.o_proj(out.swapaxes(1, 2).reshape(B, L, -1))
+
+    def _project(self, x: mx.array) -> tuple[mx.array, mx.array]:
+        """Heads (B, heads, L, D): queries and keys together, to be turned; values."""
+        B, L, _ = x.shape
+        turned = self._heads + self._kv_heads
+        if "qkv_proj" in self:
+            heads = self["qkv_proj"](x).reshape(B, L, turned + self._kv_heads, -1)
+            both, values = mx.split(heads.swapaxes(1, 2), [turned], axis=1)
+            return both, values
+        both = mx.concatenate([self.q_proj(x), self.k_proj(x)], axis=-1)
+        both = both.reshape(B, L, turned, -1)
+        values = self.v_proj(x).reshape(B, L, self._kv_heads, -1)
+        return both.swapaxes(1, 2), values.swapaxes(1, 2)
 
 
 class Glm4vMoeTextDecoderLayer(nn.Module):

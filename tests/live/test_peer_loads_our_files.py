@@ -101,7 +101,10 @@ FORMS: dict[str, Callable[[Arrays], tuple[dict[str, Any], Mapping[str, Raw]]]] =
 def origins(demo_folder: Path) -> dict[str, tuple[dict[str, Any], Arrays]]:
     """Config and float32 weights: trained ones, and random ones."""
     return {
-        "demo": (read_config(demo_folder), parameters_of(load_model(demo_folder))),
+        "demo": (
+            read_config(demo_folder),
+            parameters_of(load_model(demo_folder, fuse=False)),
+        ),
         "random": (RANDOM, random_weights(RANDOM)),
     }
 
