@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEDIA := mlx_glm45v/demo/media
 
-.PHONY: setup test demo app screenshots lint live clean
+.PHONY: setup test demo app screenshots bundle lint live clean
 
 setup: $(VENV)/.ready
 
@@ -27,6 +27,12 @@ app: setup  ## the desktop app, talking to the demo model
 
 screenshots: setup  ## pictures of the app in all its scenes, into build/screenshots
 	$(BIN)/python tools/screenshots.py
+
+bundle: setup  ## the macOS app, unsigned, into build (on a Mac)
+	$(BIN)/python -m pip install --quiet 'briefcase>=0.4.7,<0.5'
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheels .
+	$(BIN)/briefcase create macOS app --no-input
+	$(BIN)/briefcase build macOS app --no-input
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What the macOS bundle starts. Briefcase wants a package of the app's own name."""
