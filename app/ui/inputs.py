@@ -6,19 +6,35 @@ application palette's, so that both themes are followed.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QActionGroup,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPolygonF,
+)
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
-    QComboBox,
+    QMenu,
+    QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
     QWidget,
 )
 
 from .palette import XXS, S
 from .theme import set_role
 
+_ARROW = 16
 _WRAPPED = Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap
 
 
@@ -87,22 +103,81 @@ class Tick(QCheckBox):
         return self.fontMetrics().boundingRect(room, _WRAPPED, self.text())
 
 
-class Choice(QComboBox):
-    """A combo box with its arrow; long words do not make it wide."""
+class Choice(QPushButton):
+    """One of several words, in a menu that is made when it opens.
+
+    A combo box holds nine more widgets for its list, each of which a change of the look
+    would pay for. Its keys are here, too: Up and Down step, Space opens.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._words: tuple[str, ...] = ()
+        self._place = 0
+        set_role(self, "choice")
+        self.clicked.connect(self.open)
+
+    def set_words(self, words: Sequence[str]) -> None:
+        """What can be chosen; the first of them is, until `set_place`."""
+        self._words = tuple(words)
+        self.set_place(0)
+
+    def set_place(self, place: int) -> None:
+        """Show another as chosen; says nothing."""
+        self._place = place
+        self.setText(self._words[place])
+        self.setAccessibleDescription(self._words[place])
+
+    def open(self) -> QMenu:
+        """The menu under the button."""
+        menu, group = QMenu(self), QActionGroup(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        group.setParent(menu)
+        for place, words in enumerate(self._words):
+            action = group.addAction(words)
+            action.setCheckable(True)
+            action.setChecked(place == self._place)
+            action.triggered.connect(partial(self._choose, place))
+            menu.addAction(action)
+        menu.setMinimumWidth(self.width())
+        menu.popup(self.mapToGlobal(QPoint(0, self.height())))
+        menu.setActiveAction(menu.actions()[self._place])
+        return menu
 
     def minimumSizeHint(self) -> QSize:
-        # Qt's own means to this end make the list of choices at once, nine widgets.
-        height = super().minimumSizeHint().height()
-        return QSize(8 * self.fontMetrics().height(), height)
+        return QSize(
+            8 * self.fontMetrics().height(), super().minimumSizeHint().height()
+        )
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()), 0)
+        if not step:
+            super().keyPressEvent(event)
+        elif 0 <= self._place + step < len(self._words):
+            self._choose(self._place + step)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
+        painter = QStylePainter(self)
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        # Long words give way to the arrow.
+        room = self.width() - 2 * S - _ARROW
+        mode = Qt.TextElideMode.ElideRight
+        option.text = self.fontMetrics().elidedText(self.text(), mode, room)
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.WindowText), 1.6))
-        middle = QPointF(self.width() - 16, self.height() / 2)
+        middle = QPointF(self.width() - _ARROW, self.height() / 2)
         corners = [middle + QPointF(x, y) for x, y in ((-4, -2), (0, 2), (4, -2))]
         painter.drawPolyline(QPolygonF(corners))
+        painter.end()
+
+    def _choose(self, place: int) -> None:
+        if place != self._place:
+            self.set_place(place)
+            self.chosen.emit(place)
 
 
 def bare(field: QAbstractSpinBox) -> None:

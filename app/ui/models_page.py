@@ -36,6 +36,7 @@ class ModelsPage(Page):
         self._rows: dict[str, ModelRow] = {}
 
     def build(self) -> None:
+        self._rows = {}
         self.add_button = QPushButton(self.tr("Add a folder…"), self)
         self.add_button.setToolTip(
             self.tr("A folder with a model, or with several models in it")

@@ -1,16 +1,15 @@
 """A page that covers the conversation: a title, a way back, a column that scrolls.
 
-Knows layout and the keyboard. Does not know what stands in the column, which is made
-when the page is first shown: the start and each change of the look have less to do.
+Knows layout and the keyboard. Does not know what stands in the column. All of it is
+there only while the page is shown: a change of the look costs time for every widget.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -27,37 +26,56 @@ from .theme import set_role
 class Page(QWidget):
     """Title and "Done" stand still, `column` scrolls; Esc is "Done", too.
 
-    `build` is a page's own: it fills `top` and `column` before they are first seen.
+    `build` is a page's own: it fills `top` and `column` before they are seen. A page
+    keeps its values itself, its widgets go with it.
     """
 
     closed = Signal()
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title, self._built = title, False
+        self._title = title
+        self._content: QWidget | None = None
+        self._leaving = QTimer(self, singleShot=True, interval=0)
+        self._leaving.timeout.connect(self._leave)
+        self._place = QVBoxLayout(self)
+        self._place.setContentsMargins(0, 0, 0, 0)
         self.setAccessibleName(title)
 
     @property
     def is_built(self) -> bool:
         """Whether there is anything to bring up to date."""
-        return self._built
+        return self._content is not None
 
     def build(self) -> None:
-        """Fill the page. Called once, by `make`."""
+        """Fill the page with what it knows."""
         raise NotImplementedError
 
     def make(self) -> None:
         """See to it that the page's widgets are there."""
-        if not self._built:
-            self._built = True
-            self._frame()
+        if self._content is None:
+            self._content = QWidget(self)
+            self._frame(self._content)
+            self._place.addWidget(self._content)
             self.build()
 
     def showEvent(self, event: QShowEvent) -> None:
         self.make()
         super().showEvent(event)
 
-    def _frame(self) -> None:
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        # A window that is made small hides it, too, and shows it as it was.
+        if not event.spontaneous():
+            self._leaving.start()
+
+    def _leave(self) -> None:
+        if self._content is not None and not self.isVisible():
+            self._place.removeWidget(self._content)
+            self._content.deleteLater()
+            self._content = None
+
+    def _frame(self, content: QWidget) -> None:
         heading = QLabel(self._title, self)
         heading.setWordWrap(True)
         set_role(heading, "title")
@@ -69,9 +87,9 @@ class Page(QWidget):
         self.top.addWidget(heading, 1)
         self.top.addWidget(self.done_button)
 
-        content = QWidget(self)
-        content.setMaximumWidth(COLUMN_WIDTH)
-        self.column = QVBoxLayout(content)
+        inner = QWidget(self)
+        inner.setMaximumWidth(COLUMN_WIDTH)
+        self.column = QVBoxLayout(inner)
         self.column.setContentsMargins(0, 0, 0, L)
         self.column.setSpacing(M)
         inside = QWidget(self)
@@ -79,7 +97,7 @@ class Page(QWidget):
         centred.setContentsMargins(L, S, L, 0)
         # The column takes all there is up to its most, then stands in the middle.
         centred.addStretch(0)
-        centred.addWidget(content, 1)
+        centred.addWidget(inner, 1)
         centred.addStretch(0)
         self.area = QScrollArea(self)
         self.area.setWidget(inside)
@@ -89,7 +107,7 @@ class Page(QWidget):
         self.area.verticalScrollBar().rangeChanged.connect(self._keep_clear)
         self._keep_clear(0, 0)
 
-        whole = QVBoxLayout(self)
+        whole = QVBoxLayout(content)
         whole.setContentsMargins(0, M, 0, 0)
         whole.setSpacing(S)
         bar = QHBoxLayout()
@@ -121,9 +139,7 @@ class Page(QWidget):
         field.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Wheel and isinstance(
-            watched, QComboBox | QAbstractSpinBox
-        ):
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QAbstractSpinBox):
             event.ignore()
             return not watched.hasFocus()
         if event.type() == QEvent.Type.FocusIn and isinstance(watched, QWidget):

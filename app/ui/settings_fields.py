@@ -107,11 +107,10 @@ class ChoiceField(Field):
     ) -> None:
         super().__init__(name, label, hint, parent)
         self._values = [value for value, _ in choices]
+        self._words = [words for _, words in choices]
         self.box = Choice(self)
-        self.box.addItems([words for _, words in choices])
-        self.box.activated.connect(
-            lambda place: self.edited.emit(self.name, self._values[place])
-        )
+        self.box.set_words(self._words)
+        self.box.chosen.connect(self._chosen)
         self.finish(self.box)
 
     def focus_widgets(self) -> tuple[QWidget, ...]:
@@ -123,8 +122,13 @@ class ChoiceField(Field):
     def show_value(self, value: Any) -> None:
         if value not in self._values:
             self._values.append(value)
-            self.box.addItem(f"{value:,}" if isinstance(value, int) else f"{value:g}")
-        self.box.setCurrentIndex(self._values.index(value))
+            words = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+            self._words.append(words)
+            self.box.set_words(self._words)
+        self.box.set_place(self._values.index(value))
+
+    def _chosen(self, place: int) -> None:
+        self.edited.emit(self.name, self._values[place])
 
 
 class NumberField(Field):

@@ -30,6 +30,7 @@ class SettingsPage(Page):
         self._fields: dict[str, Field] = {}
 
     def build(self) -> None:
+        self._fields = {}
         self.column.setSpacing(L)
         for heading, fields in sections(self):
             frame = self._section(tuple(fields))

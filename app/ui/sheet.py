@@ -7,7 +7,7 @@ Roles are values of a widget's `role` property:
   rounded)
 - QPushButton: "primary" (filled accent), "soft" (accent on soft), "quiet" (text only
   until hovered), "pill" (outlined, filled accent when checked), "send" (a filled
-  circle), "danger", "link"; without a role: outlined
+  circle), "choice" (opens a menu), "danger", "link"; without a role: outlined
 - QToolButton: icon only, quiet
 - QFrame: "card", "bubble", "composer", "sidebar", "error", "line", "banner"
 - QLineEdit, QPlainTextEdit, QTextEdit: "bare" has neither border nor ground
@@ -89,6 +89,8 @@ QPushButton[role="send"]:focus {{ border: 2px solid {c.text}; }}
 QPushButton[role="send"]:disabled {{
     background: {c.raised}; border-color: {c.border};
 }}
+QPushButton[role="choice"] {{ padding: 5px 8px; text-align: left; }}
+QPushButton[role="choice"]:focus {{ padding: 4px 7px; }}
 QPushButton[role="danger"] {{ color: {c.danger}; }}
 QPushButton[role="quiet"], QPushButton[role="link"] {{
     background: transparent; border: 1px solid transparent; padding: 4px 8px;
@@ -136,16 +138,16 @@ QFrame[role="error"] {{
 }}
 QFrame[role="line"] {{ background: {c.border}; border: none; max-height: 1px; }}
 
-QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
+QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox {{
     background: {c.window}; border: 1px solid {c.border};
     border-radius: {CARD_RADIUS}px; padding: 5px 8px;
     selection-background-color: {c.accent}; selection-color: {c.accent_text};
 }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus,
-QDoubleSpinBox:focus, QComboBox:focus {{
+QDoubleSpinBox:focus {{
     border: 2px solid {c.accent}; padding: 4px 7px;
 }}
-QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{
+QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled {{
     color: {c.muted}; background: {c.raised};
 }}
 QLineEdit[role="bare"], QPlainTextEdit[role="bare"], QTextEdit[role="bare"],
@@ -154,11 +156,6 @@ QTextBrowser {{
 }}
 QTextBrowser[role="code"], QPlainTextEdit[role="code"] {{
     font-size: {px(CODE)}; background: transparent; border: none;
-}}
-QComboBox::drop-down {{ border: none; width: 20px; }}
-QComboBox QAbstractItemView {{
-    background: {c.raised}; border: 1px solid {c.border};
-    selection-background-color: {c.soft}; selection-color: {c.text};
 }}
 QMenu {{
     background: {c.raised}; border: 1px solid {c.border};

@@ -167,7 +167,7 @@ def test_nothing_is_made_before_it_is_shown():
     page = ModelsPage()
     page.set_entries((DEMO, ABSENT))
     page.set_engine(EngineState("ready", "demo"))
-    assert not page.children()
+    assert not page.is_built
     page.show()
     assert "In use" in page.row("demo").facts.text()
     page.close()

@@ -56,7 +56,7 @@ def test_showing_settings_says_nothing(page, heard):
     assert isinstance(temperature, NumberField)
     assert temperature.box.value() == pytest.approx(1.2)
     assert isinstance(pixels, ChoiceField)
-    assert pixels.box.currentText() == "12,345"
+    assert pixels.box.text() == "12,345"
 
 
 def test_a_number_is_said_when_it_is_entered(page, heard):
@@ -93,6 +93,12 @@ def test_a_choice_is_said_by_its_value(page, heard):
     assert isinstance(field, ChoiceField)
     QTest.keyClick(field.box, Qt.Key.Key_Down)
     assert heard == [{"theme": "light"}]
+    menu = field.box.open()
+    checked = [action.text() for action in menu.actions() if action.isChecked()]
+    assert checked == [field.box.text()]
+    menu.actions()[2].trigger()
+    assert heard[1:] == [{"theme": "dark"}]
+    menu.close()
 
 
 def test_words_are_said_when_typing_rests_or_the_page_goes(page, heard, wait_until):
@@ -131,7 +137,7 @@ def test_scrolling_over_a_field_changes_nothing(page, heard, qapp):
         False,
     )
     qapp.sendEvent(field.box, wheel)
-    assert field.box.currentText() == "100%"
+    assert field.box.text() == "100%"
     assert heard == []
 
 
@@ -170,7 +176,7 @@ def test_shortcuts_stand_in_groups():
             Shortcut("Writing", "Think first", "Ctrl+T"),
         ]
     )
-    assert not page.children()
+    assert not page.is_built
     page.show()
     assert page.column.count() == 3  # two groups, and what is left of the height
     page.close()
@@ -180,12 +186,23 @@ def test_shortcuts_stand_in_groups():
 def test_a_page_is_made_when_it_is_first_shown():
     page = SettingsPage()
     page.set_settings(Settings(max_tokens=321))
-    assert not page.children()
+    assert not page.is_built
     page.show()
     field = page.field("max_tokens")
     assert isinstance(field, NumberField)
     assert field.box.value() == 321
     page.close()
+
+
+def test_a_page_that_was_left_has_no_widgets_and_comes_back_as_it_was(page, wait_until):
+    page.set_settings(Settings(max_tokens=321))
+    page.hide()
+    wait_until(lambda: not page.is_built)
+    page.set_settings(Settings(max_tokens=654))
+    page.show()
+    field = page.field("max_tokens")
+    assert isinstance(field, NumberField)
+    assert field.box.value() == 654
 
 
 def test_fields_grow_with_the_text(page, qapp_theme, qapp):
