@@ -102,7 +102,7 @@ class Runtime:
     def _logits(self, cache: PromptCache) -> mx.array:
         return last_logits(
             self._model,
-            cache,
+            cache.layers,
             self._model.embed_inputs(mx.array([[1]])),
             rope_deltas=0,
             rope_length=65_536,

@@ -63,9 +63,10 @@ class Answer:
     """One answer on its way: how long it is and why it ended.
 
     `limit` is the most tokens it may take. `close_ids` are fed to end thinking; with
-    none, thinking ends when the model ends it. `reason` is valid once `deltas` and
-    `rest` are exhausted. `cached` tokens of its prompt did not have to be computed.
-    `closed_by` says what forced thinking to end, if something did.
+    none, thinking ends when the model ends it. Either `deltas` runs it to its end, or
+    the caller feeds the model and tells it of each token (`must_close`, `close`,
+    `take`) until it has `ended`; then comes `rest`, and `reason` is valid. `closed_by`
+    says what forced thinking to end, if something did.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class Answer:
         self._transcript = transcript
         self._options = options
         self._limit = limit
-        self._close_ids = close_ids
+        self.close_ids = close_ids
         self._should_stop = should_stop
         self._answer_now = answer_now
         self._hurried = False
         self._guard = LoopGuard(options.repetition_run)
         self.generated = 0
-        self.cached = 0
         self.closed_by: ClosedBy | None = None
+        self.ended = False
         self.reason: FinishReason = "cancelled"
 
     @property
@@ -96,32 +97,41 @@ class Answer:
         """Tokens of thinking, its tags and the forced end not included."""
         return self._transcript.thinking_tokens
 
+    @property
+    def next_is_last(self) -> bool:
+        """Whether there is room for one more token only."""
+        return self.generated + 1 == self._limit
+
     def deltas(self, decoder: Decoder, clock: Clock) -> Iterator[TextDelta]:
         """Text until the answer ends; `reason` then says why.
 
         Raises:
             Cancelled: `should_stop` said so.
         """
-        while True:
+        while not self.ended:
             check(self._should_stop)
-            if self._must_close():
-                yield from self._close(decoder)
-            self.generated += 1
-            at_limit = self.generated == self._limit
-            token = decoder.read(last=at_limit)
-            if self.generated == 1:
-                clock.enter("decode")
-            if token in self._options.eos_token_ids:
-                self.reason = "stop"
-                return
-            yield from self._transcript.add(token)
-            if self._transcript.stopped or at_limit:
-                self.reason = "stop" if self._transcript.stopped else "length"
-                return
-            self._guard.add(token)
-            if self._guard.looping and not self._must_close():
-                self.reason = "repetition"
-                return
+            if self.must_close():
+                decoder.force(self.close_ids)
+                yield from self.close()
+            token = decoder.read(last=self.next_is_last)
+            clock.enter("decode")
+            yield from self.take(token)
+
+    def take(self, token: int) -> list[TextDelta]:
+        """The text that `token`, the model's next, makes certain; perhaps the end."""
+        at_limit = self.next_is_last
+        self.generated += 1
+        if token in self._options.eos_token_ids:
+            self._end("stop")
+            return []
+        deltas = self._transcript.add(token)
+        if self._transcript.stopped or at_limit:
+            self._end("stop" if self._transcript.stopped else "length")
+            return deltas
+        self._guard.add(token)
+        if self._guard.looping and not self.must_close():
+            self._end("repetition")
+        return deltas
 
     def rest(self) -> Iterator[TextDelta]:
         """Text held back until the end."""
@@ -129,7 +139,8 @@ class Answer:
         if self._transcript.stopped:
             self.reason = "stop"
 
-    def _must_close(self) -> bool:
+    def must_close(self) -> bool:
+        """Whether `close_ids` have to take the place of the next token."""
         if self._answer_now is not None and self._answer_now():
             self._hurried = True
         at_once = self._hurried or self._guard.looping
@@ -137,20 +148,27 @@ class Answer:
         return bool(
             budget is not None
             and self._transcript.thinking
-            and self._close_ids
+            and self.close_ids
             and self.thinking_tokens >= budget
             # Without room for a word of answer, thinking may as well go on.
-            and self.generated + len(self._close_ids) < self._limit
+            and self.generated + len(self.close_ids) < self._limit
         )
 
-    def _close(self, decoder: Decoder) -> Iterator[TextDelta]:
+    def close(self) -> list[TextDelta]:
+        """Notes that `close_ids` were fed, and why; their text, if they have any."""
         self.closed_by = "budget"
         if self._hurried:
             self.closed_by = "request"
         elif self._guard.looping:
             self.closed_by = "repetition"
         self._guard.restart()
-        decoder.force(self._close_ids)
-        self.generated += len(self._close_ids)
-        for token in self._close_ids:
-            yield from self._transcript.add(token, counted=False)
+        self.generated += len(self.close_ids)
+        return [
+            delta
+            for token in self.close_ids
+            for delta in self._transcript.add(token, counted=False)
+        ]
+
+    def _end(self, reason: FinishReason) -> None:
+        self.ended = True
+        self.reason = reason

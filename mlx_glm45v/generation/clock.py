@@ -21,7 +21,9 @@ class Clock:
         self.time_to_first_token = 0.0
 
     def enter(self, phase: Phase) -> None:
-        """Ends the phase at hand and begins `phase`."""
+        """Ends the phase at hand and begins `phase`; within it nothing changes."""
+        if phase == self._phase:
+            return
         now = time.perf_counter()
         self._seconds[self._phase] += now - self._entered
         self._entered = now

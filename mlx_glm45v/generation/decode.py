@@ -67,7 +67,7 @@ class Decoder:
     def _feed(self, ids: mx.array) -> None:
         logits = last_logits(
             self._model,
-            self._cache,
+            self._cache.layers,
             self._model.embed_inputs(ids[None]),
             rope_deltas=self._cache.rope_delta,
             rope_length=self._rope_length,

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import mlx.core as mx
 
-from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.generation.pieces import Pieces
-from mlx_glm45v.model.outputs import Glm4vMoeCausalLMOutputWithPast
+from mlx_glm45v.model.outputs import Cache, Glm4vMoeCausalLMOutputWithPast
 
 if TYPE_CHECKING:
     from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
@@ -16,25 +15,25 @@ if TYPE_CHECKING:
 
 def last_logits(
     model: Glm4vMoeForConditionalGeneration,
-    cache: PromptCache,
+    layers: Cache,
     inputs_embeds: mx.array,
     *,
     rope_length: int,
     position_ids: mx.array | None = None,
-    rope_deltas: int | None = None,
+    rope_deltas: int | mx.array | None = None,
     pieces: Pieces | None = None,
 ) -> mx.array:
-    """Lazy logits (1, vocab_size) after `inputs_embeds` (1, L, hidden).
+    """Lazy logits (B, vocab_size) after `inputs_embeds` (B, L, hidden).
 
-    The cache's layers take the tokens in; its `tokens` are the caller's to advance.
-    Either `position_ids` (3, 1, L) are given, or tokens stand at their index plus
-    `rope_deltas`. `pieces` evaluates and checks for a stop between layers.
+    `layers` are mlx-lm's caches and take the tokens in. Either `position_ids`
+    (3, B, L) are given, or tokens stand at their index plus `rope_deltas`, an int or
+    (B,). `pieces` evaluates and checks for a stop between layers.
     """
     output = model(
         inputs_embeds=inputs_embeds,
         position_ids=position_ids,
         rope_deltas=rope_deltas,
-        past_key_values=cache.layers,
+        past_key_values=layers,
         logits_to_keep=1,
         rope_length=rope_length,
         on_layer=pieces,

@@ -194,7 +194,7 @@ def prefill(
         spread = prompt.positions[:, None, start:stop]
         logits = last_logits(
             model,
-            cache,
+            cache.layers,
             embeddings,
             position_ids=mx.array(spread) if delta is None else None,
             rope_deltas=delta,

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import mlx.core as mx
 
 from mlx_glm45v.errors import Cancelled
-from mlx_glm45v.generation.answer import Answer, GenerationOptions
+from mlx_glm45v.generation.answer import GenerationOptions
 from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.generation.clock import Clock
 from mlx_glm45v.generation.decode import Decoder
-from mlx_glm45v.generation.events import Event, Finished, Usage
+from mlx_glm45v.generation.events import Event
 from mlx_glm45v.generation.features import FeatureCache
 from mlx_glm45v.generation.limits import request_bytes, working_limits
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.pieces import ShouldStop
-from mlx_glm45v.generation.prefill import check_prompt, encode_media, prefill
-from mlx_glm45v.generation.sampling import Chooser, SamplingOptions
-from mlx_glm45v.generation.transcript import Detokenizer, Transcript
+from mlx_glm45v.generation.request import Request
+from mlx_glm45v.generation.sampling import SamplingOptions
+from mlx_glm45v.generation.transcript import Detokenizer
 from mlx_glm45v.processing.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -58,78 +58,37 @@ def stream_prompt(
         MediaError: a picture would not reach the model.
         ValueError: the prompt is empty or an option does not fit the model.
     """
-    check_prompt(prompt, model.config)
-    vocab_size = model.config.text_config.vocab_size
-    limit = min(options.max_tokens, model.config.context_length - len(prompt))
-    sampling.check_vocabulary(vocab_size)
-    answer = Answer(
-        Transcript(
-            detokenizer, markers, options.stop, open_thinking=prompt.open_thinking
-        ),
-        options,
-        limit=limit,
-        close_ids=markers.close_ids,
+    request = Request(
+        model,
+        prompt,
+        detokenizer=detokenizer,
+        options=options,
+        sampling=sampling,
+        markers=markers,
         should_stop=should_stop,
         answer_now=answer_now,
     )
 
     def events() -> Iterator[Event]:
         mx.reset_peak_memory()
-        clock = Clock()
+        request.clock = Clock()
         try:
-            yield from work(clock, PromptCache(model) if cache is None else cache)
+            yield from work(PromptCache(model) if cache is None else cache)
         except Cancelled:
-            answer.reason = "cancelled"
-        clock.stop()
-        yield from answer.rest()
-        yield Finished(answer.reason, _usage(prompt, answer, clock))
+            request.answer.reason = "cancelled"
+        request.clock.stop()
+        yield from request.answer.rest()
+        yield request.finished()
 
-    def work(clock: Clock, cache: PromptCache) -> Iterator[Event]:
-        rope_length = len(prompt) + limit
+    def work(cache: PromptCache) -> Iterator[Event]:
+        rope_length = request.rope_length
         resident = request_bytes(model.config.text_config, tokens=rope_length)
         with (
             working_limits(resident),
-            cache.working(prompt, rope_length=rope_length) as answer.cached,
+            cache.working(prompt, rope_length=rope_length),
         ):
-            encoded = yield from encode_media(
-                model,
-                prompt,
-                start=answer.cached,
-                known=features,
-                should_stop=should_stop,
-            )
-            clock.enter("prefill")
-            logits = yield from prefill(
-                model,
-                cache,
-                prompt,
-                encoded,
-                step_size=options.prefill_step_size,
-                rope_length=rope_length,
-                should_stop=should_stop,
-            )
-            del encoded
-            choose = Chooser(
-                sampling, vocab_size=vocab_size, prompt=prompt.token_ids.tolist()
-            )
+            choose, logits = yield from request.read(prompt, cache, features)
             decoder = Decoder(model, cache, choose, logits, rope_length=rope_length)
-            yield from answer.deltas(decoder, clock)
+            yield from request.answer.deltas(decoder, request.clock)
 
     return events()
-
-
-def _usage(prompt: Prompt, answer: Answer, clock: Clock) -> Usage:
-    return Usage(
-        prompt_tokens=len(prompt),
-        image_tokens=prompt.tokens_of("image") + prompt.tokens_of("page"),
-        video_tokens=prompt.tokens_of("video"),
-        cached_tokens=answer.cached,
-        generated_tokens=answer.generated,
-        thinking_tokens=answer.thinking_tokens,
-        thinking_closed_by=answer.closed_by,
-        vision_seconds=clock.seconds("vision"),
-        prefill_seconds=clock.seconds("prefill"),
-        decode_seconds=clock.seconds("decode"),
-        time_to_first_token=clock.time_to_first_token,
-        peak_memory=mx.get_peak_memory(),
-    )

@@ -73,7 +73,7 @@ def test_agreeing_axes_take_the_short_way_with_the_same_result(model):
         positions = mx.broadcast_to(mx.arange(start, start + 3), (3, 1, 3))
         logits = last_logits(
             model,
-            cache,
+            cache.layers,
             model.embed_inputs(mx.array([after])),
             rope_deltas=prompt.rope_delta if fast else None,
             position_ids=None if fast else positions,
@@ -144,7 +144,7 @@ def test_a_cache_left_at_any_event_goes_on_like_a_fresh_one(model, count):
     generated = cache.tokens[len(prompt) :]
     logits = last_logits(
         model,
-        cache,
+        cache.layers,
         model.embed_inputs(mx.array([[11]])),
         rope_deltas=cache.rope_delta,
         rope_length=50,
