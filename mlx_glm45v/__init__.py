@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .chat import ChatOptions, ChatSession, stream_generate
+    from .chat import ChatSession, stream_generate
     from .checkpoints import Checkpoint, resolve
     from .config import Glm4vMoeConfig, Glm4vMoeTextConfig, Glm4vMoeVisionConfig
     from .conversion.pipeline import ConversionSummary, convert
@@ -62,12 +62,13 @@ if TYPE_CHECKING:
     from .processing.previews import MediumPreview, previews
     from .processing.processor import Processor
     from .progress import Progress
+    from .prompting import ChatOptions
     from .replies import Reply
 
 __version__ = "0.1.0"
 
 _NAMES_BY_MODULE = {
-    "chat": ("ChatOptions", "ChatSession", "stream_generate"),
+    "chat": ("ChatSession", "stream_generate"),
     "checkpoints": ("Checkpoint", "resolve"),
     "config": ("Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"),
     "conversion.pipeline": ("ConversionSummary", "convert"),
@@ -118,6 +119,7 @@ _NAMES_BY_MODULE = {
     "processing.previews": ("MediumPreview", "previews"),
     "processing.processor": ("Processor",),
     "progress": ("Progress",),
+    "prompting": ("ChatOptions",),
     "replies": ("Reply",),
 }
 _MODULES = {

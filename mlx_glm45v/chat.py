@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlx_glm45v.errors import Cancelled
-from mlx_glm45v.generation.answer import GenerationOptions
-from mlx_glm45v.generation.cache import KVPrecision
-from mlx_glm45v.generation.events import (
-    Event,
-    Finished,
-    PrefillProgress,
-    Usage,
-)
+from mlx_glm45v.generation.events import Event, Finished, Usage
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.reuse import GenerationCache
-from mlx_glm45v.generation.sampling import SamplingOptions
 from mlx_glm45v.generation.stream import stream_prompt
 from mlx_glm45v.messages import (
     DocumentPart,
@@ -38,6 +30,14 @@ from mlx_glm45v.messages import (
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 from mlx_glm45v.processing.processor import Processor
 from mlx_glm45v.processing.prompt import Prompt
+from mlx_glm45v.prompting import (
+    DEFAULT_OPTIONS,
+    ChatOptions,
+    generation_options,
+    read_prompt,
+    sampling_options,
+    with_media_seconds,
+)
 from mlx_glm45v.replies import Reply, ReplyBuilder
 
 _PARTS = (ImagePart, VideoPart, DocumentPart)
@@ -45,68 +45,11 @@ _TRIM_EVERY = 64  # events
 _SINGLE = (str, bytes, bytearray, memoryview, np.ndarray)
 
 
-@dataclass(frozen=True)
-class ChatOptions:
-    """How to answer; the defaults are the checkpoint's own.
-
-    `thinking` switches thinking mode (None: the template's default); `thinking_budget`
-    closes it after so many tokens and lets the answer follow. `max_tokens` counts
-    thinking and answer; `context_length` lowers what prompt and answer may have
-    together. `sampling` None means the checkpoint's generation_config.
-    `tools` are JSON schemas of functions the model may call. `stop` strings end the
-    answer. `prefill_step_size` is the most prompt tokens computed at once.
-    `kv_bits` (4 or 8) keeps keys and values quantised from token `quantized_kv_start`
-    on. A block of tokens that repeats over `repetition_run` tokens or more (0: however
-    many) closes thinking, and ends an answer with reason "repetition".
-    """
-
-    thinking: bool | None = None
-    thinking_budget: int | None = None
-    max_tokens: int = 16_384
-    context_length: int | None = None
-    sampling: SamplingOptions | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
-    stop: tuple[str, ...] = ()
-    prefill_step_size: int = 2048
-    kv_bits: int | None = None
-    quantized_kv_start: int = 0
-    repetition_run: int = 256
-
-    def __post_init__(self) -> None:
-        # A value out of range is told here, not after files were read.
-        self.generation(frozenset())
-        _ = self.precision
-        if self.context_length is not None and self.context_length < 1:
-            raise ValueError(
-                f"context_length must be at least 1, not {self.context_length}"
-            )
-
-    def generation(self, eos_token_ids: frozenset[int]) -> GenerationOptions:
-        """The part that the engine takes.
-
-        Raises:
-            ValueError: a value is outside its range; the message names the field.
-        """
-        return GenerationOptions(
-            max_tokens=self.max_tokens,
-            stop=self.stop,
-            eos_token_ids=eos_token_ids,
-            thinking_budget=self.thinking_budget,
-            prefill_step_size=self.prefill_step_size,
-            repetition_run=self.repetition_run,
-        )
-
-    @property
-    def precision(self) -> KVPrecision:
-        """How keys and values are kept."""
-        return KVPrecision(self.kv_bits, self.quantized_kv_start)
-
-
 def stream_generate(
     model: Glm4vMoeForConditionalGeneration,
     processor: Processor,
     messages: Sequence[Message],
-    options: ChatOptions = ChatOptions(),
+    options: ChatOptions = DEFAULT_OPTIONS,
     *,
     continue_final_message: bool = False,
     should_stop: Callable[[], bool] | None = None,
@@ -128,7 +71,7 @@ def stream_generate(
     """
     started = time.perf_counter()
     try:
-        prompt = yield from _read_prompt(
+        prompt = yield from read_prompt(
             model, processor, messages, options, continue_final_message, should_stop
         )
     except Cancelled:
@@ -146,30 +89,6 @@ def stream_generate(
     )
 
 
-def _read_prompt(
-    model: Glm4vMoeForConditionalGeneration,
-    processor: Processor,
-    messages: Sequence[Message],
-    options: ChatOptions,
-    continue_final_message: bool,
-    should_stop: Callable[[], bool] | None,
-) -> Generator[PrefillProgress, None, Prompt]:
-    steps = processor.prompt_steps(
-        messages,
-        tools=options.tools,
-        thinking=options.thinking,
-        continue_final_message=continue_final_message,
-        context_length=_context_length(model, options),
-        should_stop=should_stop,
-    )
-    while True:
-        try:
-            done, total = next(steps)
-        except StopIteration as end:
-            return end.value
-        yield PrefillProgress("media", done, total)
-
-
 def _answer(
     model: Glm4vMoeForConditionalGeneration,
     processor: Processor,
@@ -183,20 +102,18 @@ def _answer(
 ) -> Iterator[Event]:
     """The events of an answer to `prompt`, whose reading began at `started`."""
     media_seconds = time.perf_counter() - started
-    room = _context_length(model, options) - len(prompt)
-    options = replace(options, max_tokens=min(options.max_tokens, room))
-    defaults = processor.generation_config
+    engine = generation_options(model, processor, prompt, options)
     conversation = cache.conversation(
         prompt,
-        rope_length=len(prompt) + options.max_tokens,
+        rope_length=len(prompt) + engine.max_tokens,
         precision=options.precision,
     )
     events = stream_prompt(
         model,
         prompt,
         detokenizer=processor.tokenizer.detokenizer(),
-        options=options.generation(_end_ids(defaults.get("eos_token_id"), model)),
-        sampling=options.sampling or SamplingOptions.from_generation_config(defaults),
+        options=engine,
+        sampling=sampling_options(processor, options),
         markers=Markers.of(processor.tokenizer),
         should_stop=should_stop,
         answer_now=answer_now,
@@ -208,39 +125,9 @@ def _answer(
             # A conversation that grows takes its room from the others.
             if count % _TRIM_EVERY == 0:
                 cache.trim()
-            yield _with_media_seconds(event, media_seconds)
+            yield with_media_seconds(event, media_seconds)
     finally:
         cache.trim()
-
-
-def _context_length(
-    model: Glm4vMoeForConditionalGeneration, options: ChatOptions
-) -> int:
-    longest = model.config.context_length
-    return min(options.context_length or longest, longest)
-
-
-def _with_media_seconds(event: Event, seconds: float) -> Event:
-    """A person waits for the files to be read, too."""
-    if not isinstance(event, Finished):
-        return event
-    usage = replace(
-        event.usage,
-        media_seconds=seconds,
-        time_to_first_token=event.usage.time_to_first_token + seconds,
-    )
-    return replace(event, usage=usage)
-
-
-def _end_ids(
-    configured: int | Sequence[int] | None, model: Glm4vMoeForConditionalGeneration
-) -> frozenset[int]:
-    ids = configured
-    if ids is None:
-        ids = model.config.text_config.eos_token_id
-    if ids is None:
-        return frozenset()
-    return frozenset([ids] if isinstance(ids, int) else ids)
 
 
 class ChatSession:
@@ -261,7 +148,7 @@ class ChatSession:
         *,
         system: str | None = None,
         history: Sequence[Message] = (),
-        options: ChatOptions = ChatOptions(),
+        options: ChatOptions = DEFAULT_OPTIONS,
         cache: GenerationCache | None = None,
     ) -> None:
         self._model = model
@@ -362,7 +249,7 @@ class ChatSession:
         said = ReplyBuilder(begun)
         prompt: Prompt | None = None
         try:
-            prompt = yield from _read_prompt(
+            prompt = yield from read_prompt(
                 self._model,
                 self._processor,
                 before if begun is None else [*before, begun],
@@ -390,7 +277,7 @@ class ChatSession:
             said.add(Finished("cancelled", Usage()))
             raise
         finally:
-            reply = said.build(prompt, options.tools)
+            reply = said.build(prompt.items if prompt else (), options.tools)
             if reply is not None:
                 self._reply = reply
                 if said.anything:

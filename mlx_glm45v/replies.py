@@ -18,7 +18,7 @@ from mlx_glm45v.generation.events import (
 )
 from mlx_glm45v.generation.grounding import Box, find_boxes
 from mlx_glm45v.messages import Message, ToolCall
-from mlx_glm45v.processing.prompt import MediaItem, Prompt
+from mlx_glm45v.processing.prompt import MediaItem
 from mlx_glm45v.tool_calls import parse_tool_call
 
 
@@ -78,12 +78,14 @@ class ReplyBuilder:
                 self._finished = event
 
     def build(
-        self, prompt: Prompt | None, tools: Sequence[Mapping[str, Any]]
+        self, media: Sequence[MediaItem], tools: Sequence[Mapping[str, Any]]
     ) -> Reply | None:
-        """The whole reply, or None when the turn did not come to an end."""
+        """The whole reply, or None when the turn did not come to an end.
+
+        `media` are the prompt's items.
+        """
         if self._finished is None:
             return None
-        media = prompt.items if prompt is not None else ()
         return Reply(
             answer="".join(delta.text for delta in self._answer),
             thinking="".join(self._thinking) or None,
@@ -94,5 +96,5 @@ class ReplyBuilder:
             ),
             reason=self._finished.reason,
             usage=self._finished.usage,
-            media=media,
+            media=tuple(media),
         )

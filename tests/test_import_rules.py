@@ -79,6 +79,7 @@ ROOMS = {
     "demo": room({"errors"}, {"numpy", "PIL"}),
     "loading": room({"*"}, {"mlx"}),
     "replies": room({*VALUES, "generation", "processing.prompt"}),
+    "prompting": room({"*"}),
     "chat": room({"*"}, {"mlx", "numpy"}),
     "generate": room({"*"}, {"mlx", "numpy", "PIL", "tqdm"}),
     "cli": room({"*"}, {"mlx", "numpy", "PIL", "tqdm"}),
