@@ -40,7 +40,7 @@ def attend(
     """
     length, total = queries.shape[2], _length(keys)
     rows = length
-    if not _is_fused(queries, cache):
+    if length > 1 and not _is_fused(queries, cache):
         one_row = queries.shape[0] * queries.shape[1] * total * 4
         rows = max(1, scores_bytes // _OPERATIONS_AHEAD // one_row)
 

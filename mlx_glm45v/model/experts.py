@@ -6,9 +6,11 @@ other experts. Loading therefore keeps `mlp.gate`'s weight and bias in float32.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.models.switch_layers import SwitchLinear
+from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
 
 from ..config import Glm4vMoeTextConfig
 from .activations import gated
@@ -120,27 +122,69 @@ class Glm4vMoeTextExperts(nn.Module):
 
     def __call__(self, x: mx.array, indices: mx.array) -> mx.array:
         """(..., hidden) and indices (..., top_k) -> (..., top_k, hidden)."""
-        if indices.size < _SORTED_FROM:
-            return self._apply(mx.expand_dims(x, (-2, -3)), indices).squeeze(-2)
-        # One expert's tokens side by side are what the kernels of prompts are fast at.
-        top_k = indices.shape[-1]
-        flat = indices.flatten()
-        order = mx.argsort(flat)
-        rows = x.reshape(-1, 1, x.shape[-1])[order // top_k]
-        out = self._apply(rows, flat[order], in_order=True)
-        return out[mx.argsort(order)].reshape(*indices.shape, -1)
-
-    def _apply(
-        self, x: mx.array, indices: mx.array, *, in_order: bool = False
-    ) -> mx.array:
-        """(..., 1, hidden) through the expert that the index beside it names."""
-        if "gate_up_proj" in self:
-            both = self["gate_up_proj"](x, indices, sorted_indices=in_order)
-            gate, up = mx.split(both, 2, axis=-1)
+        top_k, count = indices.shape[-1], indices.size
+        tokens, experts = x.reshape(-1, 1, x.shape[-1]), indices.flatten()
+        if count < _SORTED_FROM:
+            of_token, own = _rows(count, top_k)
+            both = self._gate_and_up(tokens, experts, rows=of_token)
+            out = _product(self.down_proj, self._gated(*both), experts, rows=own)
         else:
-            gate = self.gate_proj(x, indices, sorted_indices=in_order)
-            up = self.up_proj(x, indices, sorted_indices=in_order)
-        return self.down_proj(self._gated(up, gate), indices, sorted_indices=in_order)
+            # One expert's tokens side by side: what the kernels are fast at.
+            order = mx.argsort(experts)
+            experts = experts[order]
+            both = self._gate_and_up(tokens[order // top_k], experts)
+            out = _product(self.down_proj, self._gated(*both), experts)
+            out = out[mx.argsort(order)]
+        return out.reshape(*indices.shape, -1)
+
+    def _gate_and_up(
+        self, x: mx.array, experts: mx.array, rows: mx.array | None = None
+    ) -> tuple[mx.array, mx.array]:
+        if "gate_up_proj" in self:
+            both = _product(self["gate_up_proj"], x, experts, rows=rows)
+            gate, up = mx.split(both, 2, axis=-1)
+            return up, gate
+        up = _product(self.up_proj, x, experts, rows=rows)
+        return up, _product(self.gate_proj, x, experts, rows=rows)
+
+
+@lru_cache(maxsize=_SORTED_FROM)
+def _rows(count: int, top_k: int) -> tuple[mx.array, mx.array]:
+    """For `count` products in the order of tokens: the token's row, and their own."""
+    places = range(count)
+    of_token = [place // top_k for place in places]
+    return mx.array(of_token, mx.uint32), mx.array(list(places), mx.uint32)
+
+
+def _product(
+    projection: SwitchLinear | QuantizedSwitchLinear,
+    x: mx.array,
+    experts: mx.array,
+    *,
+    rows: mx.array | None = None,
+) -> mx.array:
+    """Row `rows[i]` of x (N, 1, in) by expert `experts[i]`; without `rows`, row i.
+
+    Without `rows` experts have to be sorted. `projection(x, experts)` would have the
+    rows counted on the device at each call.
+    """
+    if rows is None:
+        return projection(x, experts, sorted_indices=True)
+    if isinstance(projection, SwitchLinear):
+        matrices = projection.weight.swapaxes(-1, -2)
+        return mx.gather_mm(x, matrices, lhs_indices=rows, rhs_indices=experts)
+    return mx.gather_qmm(
+        x,
+        projection.weight,
+        projection.scales,
+        projection.biases,
+        lhs_indices=rows,
+        rhs_indices=experts,
+        transpose=True,
+        group_size=projection.group_size,
+        bits=projection.bits,
+        mode=projection.mode,
+    )
 
 
 class Glm4vMoeTextMoE(nn.Module):

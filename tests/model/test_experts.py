@@ -8,9 +8,14 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
+from mlx_lm.models.switch_layers import SwitchGLU
 
 from mlx_glm45v.config import Glm4vMoeTextConfig
-from mlx_glm45v.model.experts import Glm4vMoeTextMoE, Glm4vMoeTextTopkRouter
+from mlx_glm45v.model.experts import (
+    Glm4vMoeTextExperts,
+    Glm4vMoeTextMoE,
+    Glm4vMoeTextTopkRouter,
+)
 
 
 def config(**values: Any) -> Glm4vMoeTextConfig:
@@ -114,6 +119,21 @@ def test_the_layer_is_the_weighted_sum_of_its_experts(count: int) -> None:
                 experts.down_proj.weight[expert] @ (gate * up)
             )
     np.testing.assert_allclose(np.array(out), np.array(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+@pytest.mark.parametrize("bits", [4, None])
+def test_experts_equal_those_of_mlx_lm_to_the_bit(bits: int | None, count: int) -> None:
+    ours, theirs = Glm4vMoeTextExperts(config()), SwitchGLU(64, 32, 16)
+    theirs.update(ours.parameters())
+    if bits is not None:
+        nn.quantize(ours, 32, bits)
+        nn.quantize(theirs, 32, bits)
+    x = states(count)[None]
+    indices = router()(x)[2]
+    np.testing.assert_array_equal(
+        np.array(ours(x, indices)), np.array(theirs(x, indices))
+    )
 
 
 @pytest.mark.parametrize(("shared", "width"), [(1, 32), (3, 96)])
