@@ -23,6 +23,7 @@ def waits(name: str) -> list[str]:
 
 
 def test_a_step_reads_its_token_and_nothing_else() -> None:
-    assert sorted(waits("decode.py")) == ["async_eval", "async_eval", "item"]
+    assert set(waits("decode.py")) == {"async_eval", "item"}
+    assert waits("decode.py").count("item") == 1
     assert waits("forward.py") == []
     assert waits("sampling.py") == []
