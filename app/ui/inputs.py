@@ -117,6 +117,7 @@ class Choice(QPushButton):
         self._words: tuple[str, ...] = ()
         self._place = 0
         set_role(self, "choice")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.clicked.connect(self.open)
 
     def set_words(self, words: Sequence[str]) -> None:
@@ -183,12 +184,9 @@ class Choice(QPushButton):
 def bare(field: QAbstractSpinBox) -> None:
     """A number field without arrows; the keys Up and Down step.
 
-    Asked for no buttons, Qt's style sheets leave no room for the number either.
+    Asked for no buttons, Qt's style sheets leave no room for the number either: the
+    sheet makes the arrows none wide.
     """
-    field.setStyleSheet(
-        "QAbstractSpinBox::up-button, QAbstractSpinBox::down-button"
-        " { width: 0; border: none; }"
-    )
     # The style sheet's frame of line edits would stand inside the field's own.
     set_role(field.lineEdit(), "bare")
     field.lineEdit().setTextMargins(S, 0, S, 0)

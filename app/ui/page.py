@@ -168,12 +168,15 @@ def card(parent: QWidget) -> tuple[QFrame, QVBoxLayout]:
     return frame, layout
 
 
-def wrapped(text: str, role: str | None, parent: QWidget) -> QLabel:
-    """A label that breaks its lines and can be selected."""
+def wrapped(
+    text: str, role: str | None, parent: QWidget, *, selectable: bool = False
+) -> QLabel:
+    """A label that breaks its lines; to be selected where somebody may want it."""
     label = QLabel(text, parent)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    if selectable:
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     if role is not None:
         set_role(label, role)
     return label

@@ -5,13 +5,13 @@ Shows `Settings` and emits single choices. Does not keep them.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 
 from ..settings import Settings
 from .page import Page, card, headed
-from .palette import L, M
+from .palette import XS, L, M
 from .settings_fields import Field, TextField
 from .settings_sections import SAMPLING, sections
 from .theme import set_role
@@ -41,11 +41,10 @@ class SettingsPage(Page):
         shortcuts = QPushButton(self.tr("Keyboard shortcuts"), self)
         set_role(shortcuts, "link")
         shortcuts.clicked.connect(self.shortcuts_requested)
-        foot = QHBoxLayout()
-        foot.setSpacing(M)
-        foot.addWidget(self.reset_button)
-        foot.addWidget(shortcuts)
-        foot.addStretch(1)
+        foot = QVBoxLayout()
+        foot.setSpacing(XS)
+        for button in (shortcuts, self.reset_button):
+            foot.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addLayout(foot)
         self.column.addStretch(1)
         self.set_settings(self._settings)

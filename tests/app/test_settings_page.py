@@ -164,6 +164,12 @@ def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
         page.show()
         qapp.processEvents()
         assert page.area.horizontalScrollBar().maximum() == 0
+        # Made at one size and shown in another, as where the size is chosen.
+        qapp_theme.apply("dark", scale=2.5 - scale)
+        qapp.processEvents()
+        assert page.area.horizontalScrollBar().maximum() == 0
+        qapp_theme.apply("dark", scale=scale)
+        page.close()
     qapp_theme.apply("light")
 
 
