@@ -71,9 +71,17 @@ class MediaWorker(QObject):
         return self.strip(source, side=side, most=1)
 
     def strip(
-        self, source: MediaSource, *, side: int = 128, most: int | None = None
+        self,
+        source: MediaSource,
+        *,
+        side: int = 128,
+        most: int | None = None,
+        places: tuple[int, ...] | None = None,
     ) -> int:
-        """Ask for all frames or pages that the model will see, or `most` of them."""
+        """Ask for all frames or pages that the model will see, or `most` of them.
+
+        `places` are single ones, from 0, as when a long video is shown part by part.
+        """
         return self._send(
             {
                 "do": "strip",
@@ -83,6 +91,7 @@ class MediaWorker(QObject):
                 "folder": str(self._folder),
                 "side": side,
                 "most": most,
+                "places": places,
             }
         )
 

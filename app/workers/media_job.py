@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ..processes.child import Channel
 
 Part = ImagePart | VideoPart | DocumentPart
+# Pixels of a picture that is not small any more.
+_LARGE = 1_000_000
 
 
 def serve(channel: Channel) -> None:
@@ -126,6 +128,7 @@ def _strip(processor: Processor, request: Mapping[str, Any]) -> dict[str, Any]:
         _part(request["source"]),
         side=request["side"],
         most=request["most"],
+        places=request["places"],
     )
     frames = [
         _saved(preview, folder / f"{stem}-{number}.png")
@@ -146,7 +149,7 @@ def _stem(request: Mapping[str, Any]) -> str:
     path = Path(source["path"])
     stat = path.stat()
     asked = {**source, "key": None, "size": stat.st_size, "date": stat.st_mtime_ns}
-    asked |= {name: request[name] for name in ("model", "side", "most")}
+    asked |= {name: request[name] for name in ("model", "side", "most", "places")}
     told = json.dumps(asked, sort_keys=True)
     return f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
@@ -154,9 +157,11 @@ def _stem(request: Mapping[str, Any]) -> str:
 def _saved(preview: MediumPreview, path: Path) -> dict[str, Any]:
     # Under another name first: a reader never meets half a picture.
     half = path.with_suffix(".part")
-    preview.picture.save(half, "PNG")
-    half.replace(path)
     width, height = preview.picture.size
+    # A large one would take seconds at the level that is right for a thumbnail.
+    level = 6 if width * height < _LARGE else 1
+    preview.picture.save(half, "PNG", compress_level=level)
+    half.replace(path)
     return {
         "path": str(path),
         "width": width,

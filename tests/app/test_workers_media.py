@@ -108,6 +108,15 @@ def test_a_strip_holds_the_frames_that_were_counted(worker, wait_until):
     assert max(picture.width(), picture.height()) == 64
 
 
+def test_single_frames_are_shown_by_their_places(worker, wait_until):
+    heard = Heard(worker)
+    worker.strip(CLIP, side=64)
+    worker.strip(CLIP, side=64, places=(1, 2))
+    wait_until(lambda: len(heard.strips) == 2, timeout=30)
+    whole, part = (strip.frames for strip in heard.strips)
+    assert [each.seconds for each in part] == [each.seconds for each in whole[1:3]]
+
+
 def test_what_was_drawn_once_is_shown_again(worker, wait_until):
     heard = Heard(worker)
     for count in (1, 2):

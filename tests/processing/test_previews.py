@@ -31,6 +31,20 @@ def test_a_strip_has_at_most_so_many(demo_processor):
     assert [each.seconds for each in shown] == [0.0, 3.0, 6.0]
 
 
+def test_single_frames_can_be_asked_for_by_their_places(demo_processor):
+    part = VideoPart(make_film(frames=100, rate=10))
+    seconds = [each.seconds for each in previews(demo_processor, part, side=32)]
+    shown = previews(demo_processor, part, side=32, places=(1, 3, 400))
+    assert [each.seconds for each in shown] == [seconds[1], seconds[3]]
+
+
+def test_single_pages_can_be_asked_for_by_their_places(demo_processor):
+    part = DocumentPart(pdf((200, 100), (100, 200), (50, 50)), pages=(2, 3))
+    (shown,) = previews(demo_processor, part, side=64, places=(1,))
+    assert shown.page == 3
+    assert list(previews(demo_processor, part, side=64, places=(2,))) == []
+
+
 def test_a_document_is_shown_by_its_pages(demo_processor):
     part = DocumentPart(pdf((200, 100), (100, 200), (50, 50)), pages=(2, 3))
     shown = list(previews(demo_processor, part, side=64))
