@@ -5,11 +5,11 @@ Knows the store and the model's process. Does not know which conversation is ope
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ..conversation import Box, Turn, TurnState
+from ..conversation import Box, Stats, Turn, TurnState
 from ..engine import protocol
 from ..engine.client import EngineClient
 from ..settings import SettingsKeeper
@@ -30,6 +30,7 @@ class _UnderWay:
     turn: int
     conversation: int
     question: Question
+    before: Stats | None  # what the part took that it goes on from
 
 
 class Answer(QObject):
@@ -79,7 +80,8 @@ class Answer(QObject):
         """Have the last of `turns` answered, or continued, as `answer`."""
         settings = self._settings.settings
         thinking = self._store.conversation(conversation).thinking
-        self._under_way = _UnderWay(answer.id, conversation, Question((), ()))
+        before = answer.stats if continue_reply else None
+        self._under_way = _UnderWay(answer.id, conversation, Question((), ()), before)
         self._flushing.start()
         self.begun.emit()
         try:
@@ -89,7 +91,7 @@ class Answer(QObject):
         except StoreError as error:  # a file is gone
             self._end("failed", error=str(error))
             return
-        self._under_way = _UnderWay(answer.id, conversation, question)
+        self._under_way = replace(self._under_way, question=question)
         self._engine.ask(
             protocol.Ask(
                 answer.id,
@@ -148,7 +150,7 @@ class Answer(QObject):
         state: TurnState,
         *,
         finished: protocol.Finished | None = None,
-        boxes: tuple[Box, ...] = (),
+        boxes: tuple[Box, ...] | None = None,
         error: str | None = None,
     ) -> None:
         under_way, self._under_way = self._under_way, None
@@ -157,7 +159,7 @@ class Answer(QObject):
             self._store.finish(
                 under_way.turn,
                 state,
-                stats=finished.stats if finished else None,
+                stats=_together(under_way.before, finished.stats) if finished else None,
                 boxes=boxes,
                 error=error,
                 thinking_seconds=finished.thinking_seconds if finished else None,
@@ -166,3 +168,16 @@ class Answer(QObject):
             # It waits in memory, and the timer tries again.
             self.troubled.emit(str(trouble))
         self.ended.emit(under_way.conversation, under_way.turn)
+
+
+def _together(before: Stats | None, now: Stats) -> Stats | None:
+    """What both parts of an answer took; None where nothing is known of this one."""
+    if now == Stats():  # it was ended from outside
+        return before
+    if before is None:
+        return now
+    return replace(
+        now,
+        generated_tokens=before.generated_tokens + now.generated_tokens,
+        thinking_tokens=before.thinking_tokens + now.thinking_tokens,
+    )

@@ -8,11 +8,23 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from PySide6.QtCore import QObject, QThreadPool, Signal
+from PySide6.QtCore import (
+    QBuffer,
+    QByteArray,
+    QIODevice,
+    QObject,
+    Signal,
+    SignalInstance,
+)
+from PySide6.QtGui import QImage, QImageWriter
 
 from ..store import Media, StoreError
 
@@ -28,80 +40,119 @@ _KNOWN = _STILL | _MOVING | {".heif", ".avif", ".pdf"}
 
 
 class Arrivals(QObject):
-    """Brings files in, one after the other, in a thread of its own."""
+    """Brings files in, one after the other, in a thread of its own.
 
-    arrived = Signal(object)  # Attachment
+    `about` is the asker's word for what they are for; it comes back with them.
+    """
+
+    arrived = Signal(object, object)  # Attachment, about
     refused = Signal(str, str)  # name, why
+    pending_changed = Signal()
+    _done = Signal()
 
     def __init__(self, media: Media, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._media = media
         self._closed = False
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)  # in the order they were given
+        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._done.connect(self._one_done)
+        self.pending = 0
+        # A daemon: the app's end does not wait for a file that is slow to come.
+        Thread(target=self._work, name="arrivals", daemon=True).start()
 
-    def bring_paths(self, paths: tuple[Path, ...]) -> None:
+    def bring_paths(self, paths: tuple[Path, ...], about: object = None) -> None:
         """Files as they are; of folders what lies in them that can be shown."""
-        self._start(lambda: self._take_paths(paths))
+        self._start(lambda: self._take_paths(paths, about))
 
-    def bring_bytes(self, data: bytes, name: str) -> None:
-        """A picture that another program gave."""
-        self._start(lambda: self._take_bytes(data, name))
+    def bring_picture(
+        self, data: bytes | QImage, name: str, about: object = None
+    ) -> None:
+        """A picture that another program gave: a file's bytes, or drawn."""
+        self._start(lambda: self._take_picture(data, name, about))
 
-    def bring_urls(self, urls: tuple[str, ...]) -> None:
+    def bring_urls(self, urls: tuple[str, ...], about: object = None) -> None:
         """Files from the web."""
-        self._start(lambda: [self._take_url(url) for url in urls])
+        self._start(lambda: [self._take_url(url, about) for url in urls])
 
     def close(self) -> None:
         """Nothing more arrives."""
         self._closed = True
-        self._pool.clear()
-        self._pool.waitForDone(1000)
+        self._jobs.put(lambda: None)
 
-    def _start(self, work: Callable[[], object]) -> None:
-        # A function, no QRunnable: Qt frees that, and its Python half would be taken
-        # for whatever comes to lie at the same place.
-        self._pool.start(work)
+    def _start(self, job: Callable[[], object]) -> None:
+        self.pending += 1
+        self.pending_changed.emit()
+        self._jobs.put(job)
 
-    def _take_paths(self, paths: tuple[Path, ...]) -> None:
+    def _one_done(self) -> None:
+        self.pending -= 1
+        self.pending_changed.emit()
+
+    # In the thread.
+
+    def _work(self) -> None:
+        while not self._closed:
+            job = self._jobs.get()
+            if not self._closed:
+                job()
+                self._say(self._done)
+
+    def _say(self, signal: SignalInstance, *values: object) -> None:
+        if not self._closed:
+            with suppress(RuntimeError):  # the app ended a moment ago
+                signal.emit(*values)
+
+    def _take_paths(self, paths: tuple[Path, ...], about: object) -> None:
         for path in paths:
-            if self._closed:
-                return
-            found = list(_walk(path))
+            found = list(islice(_walk(path), _MOST_FILES + 1))
             if not found:
                 words = self.tr("No picture, video or PDF lies in this folder.")
-                self.refused.emit(path.name, words)
+                self._say(self.refused, path.name, words)
             if len(found) > _MOST_FILES:
                 words = self.tr("More than {count} files; the first ones were taken.")
-                self.refused.emit(path.name, words.format(count=_MOST_FILES))
+                self._say(self.refused, path.name, words.format(count=_MOST_FILES))
             for file in found[:_MOST_FILES]:
                 if self._closed:
                     return
                 try:
-                    self.arrived.emit(self._media.attach(file))
+                    attachment = self._media.attach(file, lambda: self._closed)
                 except (StoreError, OSError, ValueError) as error:
-                    self.refused.emit(file.name, str(error))
+                    self._say(self.refused, file.name, str(error))
+                else:
+                    self._say(self.arrived, attachment, about)
 
-    def _take_bytes(self, data: bytes, name: str) -> None:
+    def _take_picture(self, data: bytes | QImage, name: str, about: object) -> None:
+        if isinstance(data, QImage):  # packing a large one takes half a second
+            data = _png(data)
+        self._take_bytes(data, name, about)
+
+    def _take_bytes(self, data: bytes, name: str, about: object) -> None:
         try:
-            self.arrived.emit(self._media.attach_bytes(data, name))
+            attachment = self._media.attach_bytes(data, name)
         except (StoreError, OSError, ValueError) as error:
-            self.refused.emit(name, str(error))
+            self._say(self.refused, name, str(error))
+        else:
+            self._say(self.arrived, attachment, about)
 
-    def _take_url(self, url: str) -> None:
-        name = unquote(urlsplit(url).path.rpartition("/")[2]) or urlsplit(url).netloc
+    def _take_url(self, url: str, about: object) -> None:
+        parts = urlsplit(url)
+        name = unquote(parts.path.rpartition("/")[2]) or parts.netloc or url
+        if parts.scheme not in ("http", "https"):
+            words = self.tr("Only addresses that begin with http are fetched.")
+            self._say(self.refused, name, words)
+            return
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "GLM45V"})
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
                 data = self._read(answer)
         except (urllib.error.URLError, OSError, ValueError) as error:
             words = self.tr("It could not be fetched: {reason}")
-            self.refused.emit(name, words.format(reason=error))
+            self._say(self.refused, name, words.format(reason=error))
             return
         if len(data) > _MOST_BYTES:
-            self.refused.emit(name, self.tr("It is larger than 256 MB."))
-        elif not self._closed:
-            self._take_bytes(data, name)
+            self._say(self.refused, name, self.tr("It is larger than 256 MB."))
+        else:
+            self._take_bytes(data, name, about)
 
     def _read(self, answer: BinaryIO) -> bytes:
         """All of it, up to the most; less when the app is closed meanwhile."""
@@ -112,6 +163,13 @@ class Arrivals(QObject):
                 break
             data += chunk
         return bytes(data)
+
+
+def _png(image: QImage) -> bytes:
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    QImageWriter(buffer, QByteArray(b"png")).write(image)
+    return bytes(buffer.data().data())
 
 
 def _walk(path: Path) -> Iterator[Path]:

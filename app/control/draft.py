@@ -139,20 +139,20 @@ class Draft(QObject):
         self._counting.start()
 
     def set_settings(self, settings: Settings) -> None:
-        """System prompt and budgets."""
+        """System prompt, and the budgets of what is in the draft and of what comes."""
         self._settings, self._system = settings, settings.system_prompt
+        self._detail = settings.detail
         self._counting.start()
-
-    def set_detail(self, detail: str) -> None:
-        """Pixel budgets of everything in the draft, and of what comes."""
-        self._detail = detail
+        changed = False
         for place, item in enumerate(self._items):
             wanted = self._detailed(item.attachment)
             if wanted != item.attachment:
                 self._items[place] = replace(item, attachment=wanted, cost=None)
                 self._measure(self._items[place])
-        self.changed.emit()
-        self._touched()
+                changed = True
+        if changed:
+            self.changed.emit()
+            self._touched()
 
     def add(self, attachment: Attachment) -> None:
         """One more at the end."""

@@ -55,6 +55,7 @@ class Talk(QObject):
         answer.ended.connect(self._ended)
         answer.troubled.connect(self.troubled)
         self.outbox = Outbox(store, self)
+        self.outbox.released.connect(self._send_next)
         self.outbox.troubled.connect(self.troubled)
         engine.state_changed.connect(self._engine_changed)
 
@@ -74,8 +75,19 @@ class Talk(QObject):
             return ()
         return self._store.path(self._conversation.id)
 
+    @property
+    def busy_here(self) -> bool:
+        """Whether the open conversation's answer is under way."""
+        number = self.answer.conversation
+        return number is not None and self._is_open(number)
+
     def open(self, conversation: int | None) -> None:
-        """Show a conversation, or an empty one."""
+        """Show a conversation, or an empty one; one left without a word is dropped."""
+        left = self._conversation
+        if left is not None and left.id != conversation:
+            with told(self.troubled.emit):
+                if self._store.discard_if_empty(left.id):
+                    self.listed.emit()
         self._conversation = None if conversation is None else self._read(conversation)
         self.opened.emit(self._conversation, self.turns())
 
@@ -143,7 +155,9 @@ class Talk(QObject):
         """Another answer to the same question, beside the first."""
         with told(self.troubled.emit):
             answer = self._store.turn(turn)
-            if self.busy or answer.parent is None or self._conversation is None:
+            if answer.parent is None or self._conversation is None:
+                return
+            if not self._is_free():
                 return
             path = _before(self._store.path(self._conversation.id), turn)
             self._ask(self._conversation.id, path, shown=False)
@@ -152,7 +166,7 @@ class Talk(QObject):
     def go_on(self, turn: int) -> None:
         """Continue an answer that was cut."""
         with told(self.troubled.emit):
-            if self.busy or self._conversation is None:
+            if self._conversation is None or not self._is_free():
                 return
             path = self._store.path(self._conversation.id)
             places = [place for place, each in enumerate(path) if each.id == turn]
@@ -197,6 +211,8 @@ class Talk(QObject):
         number, editing = message.conversation, message.editing
         # Read once: it may have thousands of turns.
         path = self._store.path(number)
+        if editing is not None and not any(turn.id == editing for turn in path):
+            editing = None  # it was deleted meanwhile: the words are a new question
         if editing is not None:
             path = _before(path, editing)
             parent = self._store.turn(editing).parent
@@ -225,6 +241,13 @@ class Talk(QObject):
             self.turn_added.emit(answer)
         self.answer.begin(answer, conversation, turns)
 
+    def _is_free(self) -> bool:
+        """Whether the model can answer at once; says so where it cannot."""
+        if self.busy or self._engine.state.phase != "ready":
+            self.troubled.emit(self.tr("The model is busy. Try again in a moment."))
+            return False
+        return True
+
     def _is_under(self, turn: int, above: int) -> bool:
         """Whether a turn is another or follows it, shown or not."""
         at: int | None = turn
@@ -250,9 +273,10 @@ class Talk(QObject):
             self.said.emit(turn, channel, words)
 
     def _ended(self, conversation: int, turn: int) -> None:
-        if self._is_open(conversation):
-            self.progressed.emit(None)
-            self.turn_changed.emit(self._store.turn(turn))
+        with told(self.troubled.emit):
+            if self._is_open(conversation):
+                self.progressed.emit(None)
+                self.turn_changed.emit(self._store.turn(turn))
         self._delete_doomed(conversation)
         self.busy_changed.emit(False)
         self.listed.emit()

@@ -5,7 +5,7 @@ Knows all rooms of the app. What happens between them is the presenters'.
 
 from __future__ import annotations
 
-import sys
+import traceback
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject
 from ..engine.client import EngineClient
 from ..paths import data_folder
 from ..settings import SettingsKeeper
-from ..store import Store, StoreError
+from ..store import Store
 from ..ui.empty import Example
 from ..ui.main_window import MainWindow
 from ..ui.theme import Theme
@@ -106,17 +106,21 @@ class Wiring(QObject):
         self.parts.arrivals.bring_paths(paths)
 
     def close(self) -> None:
-        """Keep the draft, end all processes; waits for nobody."""
+        """Keep every word, end all processes; waits for nobody."""
         parts = self.parts
-        parts.draft.save()
-        parts.engine.shutdown()
-        parts.media.close()
-        parts.transfers.close()
-        parts.catalogue.close()
-        parts.arrivals.close()
-        parts.window.transcript.shut_down()
-        try:
-            parts.store.purge_deleted()
-            parts.store.close()
-        except StoreError as error:
-            print(error, file=sys.stderr)
+        for step in (
+            parts.draft.save,
+            parts.talk.answer.flush,
+            parts.engine.shutdown,
+            parts.media.close,
+            parts.transfers.close,
+            parts.catalogue.close,
+            parts.arrivals.close,
+            parts.window.transcript.shut_down,
+            parts.store.purge_deleted,
+            parts.store.close,
+        ):
+            try:
+                step()
+            except Exception:  # the others have to end all the same
+                traceback.print_exc()

@@ -6,17 +6,19 @@ Knows nothing of tables.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .errors import in_words
+from .errors import StoreError, in_words, is_damage
 
 
 class Database:
-    """One connection, for the thread that made it."""
+    """One connection, for the thread that made it; `damaged` hears of damage."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: sqlite3.Connection, damaged: Callable[[], object]
+    ) -> None:
+        self._connection, self._damaged = connection, damaged
 
     def close(self) -> None:
         """Let go of the file."""
@@ -33,7 +35,7 @@ class Database:
             self._connection.execute("BEGIN")
             yield self._connection
         except sqlite3.Error as error:
-            raise in_words(error) from error
+            raise self._explained(error) from error
         finally:
             self._end()
 
@@ -49,9 +51,14 @@ class Database:
             yield self._connection
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise in_words(error) from error
+            raise self._explained(error) from error
         finally:
             self._end()
+
+    def _explained(self, error: sqlite3.Error) -> StoreError:
+        if is_damage(error):
+            self._damaged()
+        return in_words(error)
 
     def _end(self) -> None:
         # Some errors have ended the transaction already.

@@ -10,6 +10,7 @@ _WORDS = {
     sqlite3.SQLITE_READONLY: "The conversations' folder may not be written to.",
     sqlite3.SQLITE_CANTOPEN: "The conversations' file could not be opened.",
     sqlite3.SQLITE_BUSY: "Another window is using the conversations for too long.",
+    sqlite3.SQLITE_CONSTRAINT: "This conversation was deleted in another window.",
     sqlite3.SQLITE_CORRUPT: "The conversations' file is damaged. Start the app again.",
     sqlite3.SQLITE_NOTADB: "The conversations' file is damaged. Start the app again.",
 }
@@ -26,7 +27,14 @@ def code_of(error: sqlite3.Error) -> int:
     return code & 0xFF
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file, or its search index, is no longer whole."""
+    # An index that lacks what it should hold has no better words than these.
+    return code_of(error) == sqlite3.SQLITE_CORRUPT or str(error) == "constraint failed"
+
+
 def in_words(error: sqlite3.Error) -> StoreError:
     """The same as an error for people; what SQLite said stands behind it."""
-    words = _WORDS.get(code_of(error), "The conversations could not be read.")
+    code = sqlite3.SQLITE_CORRUPT if is_damage(error) else code_of(error)
+    words = _WORDS.get(code, "The conversations could not be read or written.")
     return StoreError(f"{words} ({error})")

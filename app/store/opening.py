@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import StoreError, code_of
+from .index import repair
 from .schema import migrate, prepare
 
 DATABASE = "chats.db"
@@ -90,6 +91,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             error = sqlite3.DatabaseError(found)
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise error
+        repair(connection, path.parent)
     except (sqlite3.Error, StoreError):
         connection.close()
         raise

@@ -22,7 +22,7 @@ class Ending:
 
     state: TurnState
     stats: Stats | None
-    boxes: tuple[Box, ...]
+    boxes: tuple[Box, ...] | None
     error: str | None
     thinking_seconds: float | None
 
@@ -52,12 +52,13 @@ class Pending:
             )
         for turn, end in self.endings.items():
             connection.execute(
-                "UPDATE turns SET state = ?, stats = ?, boxes = ?, error = ?, "
-                "thinking_seconds = ?, writer = NULL WHERE id = ?",
+                "UPDATE turns SET state = ?, stats = COALESCE(?, stats), "
+                "boxes = COALESCE(?, boxes), error = ?, thinking_seconds = "
+                "COALESCE(?, thinking_seconds), writer = NULL WHERE id = ?",
                 (
                     end.state,
                     stats_text(end.stats),
-                    boxes_text(end.boxes),
+                    None if end.boxes is None else boxes_text(end.boxes),
                     None if end.error is None else clean(end.error),
                     end.thinking_seconds,
                     turn,
@@ -78,10 +79,12 @@ class Pending:
             turn = replace(
                 turn,
                 state=end.state,
-                stats=end.stats,
-                boxes=end.boxes,
+                stats=end.stats or turn.stats,
+                boxes=turn.boxes if end.boxes is None else end.boxes,
                 error=end.error,
-                thinking_seconds=end.thinking_seconds,
+                thinking_seconds=turn.thinking_seconds
+                if end.thinking_seconds is None
+                else end.thinking_seconds,
             )
         return turn
 

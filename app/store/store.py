@@ -9,6 +9,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ..conversation import Attachment, Box, Conversation, Hit, Stats, Turn, TurnState
@@ -17,6 +18,7 @@ from . import tree
 from .attachments import Media
 from .database import Database
 from .errors import StoreError, in_words
+from .index import mark_damaged
 from .opening import Writer, alone, open_database, stop_abandoned
 from .pending import Channel, Ending, Pending
 from .rows import (
@@ -26,6 +28,8 @@ from .rows import (
     conversation_of,
     title_from,
 )
+
+_DAY = 86_400.0
 
 
 class Store:
@@ -40,11 +44,12 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.media = Media(folder)
         self._pending = Pending()
+        self._deleted: set[int] = set()  # by this window
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with alone(folder):
                 connection, self.recovered = open_database(folder)
-                self._database = Database(connection)
+                self._database = Database(connection, partial(mark_damaged, folder))
                 self._writer = Writer(folder)
                 stop_abandoned(connection, folder)
         except sqlite3.Error as error:
@@ -115,18 +120,43 @@ class Store:
     def delete(self, conversation: int) -> None:
         """Hide it; `restore` brings it back until `purge_deleted`."""
         self._set(conversation, "deleted", time.time())
+        self._deleted.add(conversation)
 
     def restore(self, conversation: int) -> None:
-        """Undo `delete`."""
-        self._set(conversation, "deleted", None)
+        """Undo `delete`.
+
+        Raises:
+            StoreError: it is gone for good.
+        """
+        self._deleted.discard(conversation)
+        if not self._set(conversation, "deleted", None):
+            raise StoreError("This conversation is gone for good.")
+
+    def discard_if_empty(self, conversation: int) -> bool:
+        """Forget a conversation in which nothing was said or is being written."""
+        with self._database.writing() as connection:
+            gone = connection.execute(
+                "DELETE FROM conversations WHERE id = ? AND title = '' AND draft = '' "
+                "AND draft_attachments = '[]' AND NOT EXISTS "
+                "(SELECT 1 FROM turns WHERE conversation = conversations.id)",
+                (conversation,),
+            )
+        return gone.rowcount > 0
 
     def purge_deleted(self, *, media_age: float = 3600.0) -> None:
         """Remove deleted conversations, and media that nothing names any more.
 
-        Media younger than `media_age` seconds stay: they may be in a composer.
+        Those that another window deleted within a day stay: it may undo that. Media
+        younger than `media_age` seconds stay, too: they may be in a composer.
         """
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM conversations WHERE deleted IS NOT NULL")
+            connection.execute(
+                "DELETE FROM conversations WHERE deleted < ?", (time.time() - _DAY,)
+            )
+            connection.executemany(
+                "DELETE FROM conversations WHERE id = ? AND deleted IS NOT NULL",
+                [(number,) for number in self._deleted],
+            )
         self.media.remove_unreferenced(self._digests, media_age)
 
     def path(self, conversation: int) -> tuple[Turn, ...]:
@@ -213,12 +243,16 @@ class Store:
         state: TurnState,
         *,
         stats: Stats | None = None,
-        boxes: Sequence[Box] = (),
+        boxes: Sequence[Box] | None = None,
         error: str | None = None,
         thinking_seconds: float | None = None,
     ) -> None:
-        """The answer ended. Flushes; where that fails the next flush ends it."""
-        end = Ending(state, stats, tuple(boxes), error, thinking_seconds)
+        """The answer ended. Flushes; where that fails the next flush ends it.
+
+        What is None stays as an earlier end left it, but for the error.
+        """
+        kept = None if boxes is None else tuple(boxes)
+        end = Ending(state, stats, kept, error, thinking_seconds)
         self._pending.endings[turn_id] = end
         self.flush()
 
@@ -250,12 +284,14 @@ class Store:
         with self._database.reading() as connection:
             return searching.search(connection, query, limit)
 
-    def _set(self, conversation: int, column: str, value: object) -> None:
+    def _set(self, conversation: int, column: str, value: object) -> bool:
+        """Whether there is such a conversation."""
         with self._database.writing() as connection:
-            connection.execute(
+            changed = connection.execute(
                 f"UPDATE conversations SET {column} = ? WHERE id = ?",
                 (value, conversation),
             )
+        return changed.rowcount > 0
 
     def _digests(self) -> set[str]:
         with self._database.reading() as connection:

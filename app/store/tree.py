@@ -100,7 +100,8 @@ def add_turn(
 ) -> int:
     """An empty turn that is being written and shown; its id.
 
-    A question may follow a question, whose answer was deleted.
+    A question may follow a question, whose answer was deleted. A conversation that
+    another window deleted is there again: it is being used.
     """
     above = None if parent is None else row_of(connection, parent)
     if above is not None and above["conversation"] != conversation:
@@ -116,7 +117,8 @@ def add_turn(
     assert number is not None
     choose(connection, conversation, parent, number)
     connection.execute(
-        "UPDATE conversations SET updated = ? WHERE id = ?", (now, conversation)
+        "UPDATE conversations SET updated = ?, deleted = NULL WHERE id = ?",
+        (now, conversation),
     )
     return number
 

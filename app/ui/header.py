@@ -14,10 +14,11 @@ from PySide6.QtWidgets import (
 )
 
 from ..models import EngineState
-from .icons import icon
+from .icons import dress, icon
 from .meter import ContextMeter
 from .palette import M, S
 from .theme import Theme, set_role
+from .words import plain_tip
 
 
 class Header(QWidget):
@@ -70,13 +71,10 @@ class Header(QWidget):
 
     def _dress(self) -> None:
         color = self._theme.palette.muted
-        for button, name, size in (
-            (self.toggle, "sidebar", 20),
-            (self.model, "model", 18),
-        ):
-            side = self._theme.pixels(size)
-            button.setIcon(icon(name, color, side))
-            button.setIconSize(QSize(side, side))
+        side = self._theme.pixels(20)
+        self.toggle.setIcon(icon("sidebar", color, side))
+        self.toggle.setIconSize(QSize(side, side))
+        dress(self.model, "model", color, self._theme.pixels(18))
 
 
 class Title(QLabel):
@@ -109,4 +107,4 @@ class Title(QLabel):
         shown = self.fontMetrics().elidedText(self._words, mode, self.width())
         if shown != self.text():
             self.setText(shown)
-        self.setToolTip(self._words if shown != self._words else "")
+        self.setToolTip(plain_tip(self._words) if shown != self._words else "")

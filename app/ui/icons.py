@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from PySide6.QtCore import QByteArray, QRectF, Qt
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton
 
 _PATHS = {
     "plus": "M12 5v14M5 12h14",
@@ -60,6 +61,8 @@ _PATHS = {
     "log": "M5 6h14M5 10h14M5 14h9M5 18h6",
 }
 _FILLED = {"stop", "play"}
+# Between an icon and words; the style adds as much.
+_ROOM = 4
 
 
 def icon(name: str, color: str, size: int = 20) -> QIcon:
@@ -68,6 +71,22 @@ def icon(name: str, color: str, size: int = 20) -> QIcon:
     for ratio in (1.0, 2.0):
         result.addPixmap(pixmap(name, color, size, ratio))
     return result
+
+
+def dress(button: QAbstractButton, name: str, color: str, size: int) -> None:
+    """Give a button an icon, with a little room before the words that follow it."""
+    room = _ROOM if button.text() else 0
+    result = QIcon()
+    for ratio in (1.0, 2.0):
+        picture = QPixmap(round((size + room) * ratio), round(size * ratio))
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.drawPixmap(0, 0, pixmap(name, color, size, ratio))
+        painter.end()
+        result.addPixmap(picture)
+    button.setIcon(result)
+    button.setIconSize(QSize(size + room, size))
 
 
 @cache

@@ -6,8 +6,8 @@ elsewhere.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QByteArray, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -38,7 +38,6 @@ class MainWindow(QMainWindow):
 
     closing = Signal()
     new_requested = Signal()
-    export_requested = Signal()
 
     def __init__(
         self, theme: Theme, pictures: Pictures, examples: tuple[Example, ...]
@@ -68,7 +67,11 @@ class MainWindow(QMainWindow):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.sidebar)
-        row.addWidget(self.pages, 1)
+        beside = QVBoxLayout()
+        beside.setSpacing(0)
+        beside.addWidget(self.notices)
+        beside.addWidget(self.pages, 1)
+        row.addLayout(beside, 1)
         self.setCentralWidget(centre)
         self.drops = DropTarget(theme, self)
         self.settings.shortcuts_requested.connect(self._show_shortcuts)
@@ -101,7 +104,6 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, M)
         column.setSpacing(0)
         column.addWidget(self.header)
-        column.addWidget(self.notices)
         column.addWidget(self.transcript, 1)
         foot = QHBoxLayout()
         foot.setContentsMargins(L, 0, L, 0)
@@ -117,7 +119,7 @@ class MainWindow(QMainWindow):
             Shortcut(chat, self.tr("New conversation"), "Ctrl+N"),
             Shortcut(chat, self.tr("Search"), "Ctrl+F"),
             Shortcut(chat, self.tr("Show or hide the sidebar"), "Ctrl+B"),
-            Shortcut(chat, self.tr("Models"), "Ctrl+M"),
+            Shortcut(chat, self.tr("Models"), "Ctrl+Shift+M"),
             Shortcut(chat, self.tr("Settings"), "Ctrl+,"),
             Shortcut(chat, self.tr("These shortcuts"), "Ctrl+/"),
             Shortcut(writing, self.tr("Send"), "Return"),
@@ -131,15 +133,27 @@ class MainWindow(QMainWindow):
     def _add_shortcuts(self) -> None:
         for keys, do in (
             ("Ctrl+N", self.new_requested.emit),
-            ("Ctrl+F", self.sidebar.search.setFocus),
+            ("Ctrl+F", self._search),
             ("Ctrl+B", self.header.sidebar_toggled.emit),
-            ("Ctrl+M", lambda: self.show_page(self.models)),
+            ("Ctrl+Shift+M", lambda: self.show_page(self.models)),
             ("Ctrl+,", lambda: self.show_page(self.settings)),
             ("Ctrl+/", self._show_shortcuts),
             ("Ctrl+T", self.composer.toggle_thinking),
             ("Ctrl+O", self.composer.choose_files),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(do)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc stops the answer wherever the focus is, unless something took it."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.composer.field.cancelled.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _search(self) -> None:
+        if not self.sidebar.isVisible():
+            self.header.sidebar_toggled.emit()
+        self.sidebar.focus_search()
 
     def _show_shortcuts(self) -> None:
         self.show_page(self.shortcuts)

@@ -10,7 +10,6 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -24,7 +23,7 @@ from .models_actions import DeleteQuestion, ModelActions, open_actions
 from .page import wrapped
 from .palette import XS, XXS, M, S
 from .theme import set_role
-from .words import breakable, size_words
+from .words import breakable, plain_tip, size_words
 
 # Narrower than so many lines' heights, the buttons stand below the words.
 _BESIDE_LINES = 28
@@ -46,15 +45,15 @@ class ModelRow(QFrame):
         super().__init__(parent)
         set_role(self, "card")
         self._entry = entry
-        self.title = wrapped("", "section", self)
-        self.verdict = wrapped("", None, self)
+        self.title = wrapped("", "section", self, selectable=True)
+        self.verdict = QLabel(self)
         self.facts = wrapped("", "muted", self)
-        self.problem = wrapped("", "danger", self)
+        self.problem = wrapped("", "danger", self, selectable=True)
         self.sum_button = QPushButton(self)
         set_role(self.sum_button, "link")
         self.sum_button.setCheckable(True)
         self.sum_button.toggled.connect(self._show_sum)
-        self.sums = wrapped("", "meta", self)
+        self.sums = wrapped("", "meta", self, selectable=True)
         self.sums.setTextFormat(Qt.TextFormat.RichText)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
@@ -73,7 +72,7 @@ class ModelRow(QFrame):
         self._entry = entry
         self.setAccessibleName(entry.title)
         _say(self.title, breakable(entry.title))
-        self.title.setToolTip(entry.name)
+        self.title.setToolTip(plain_tip(entry.name))
         parts = (say.state(entry, engine), say.facts(entry))
         _say(self.facts, " · ".join(part for part in parts if part))
         verdict = say.verdict(entry)
@@ -100,21 +99,22 @@ class ModelRow(QFrame):
         super().resizeEvent(event)
         beside = self.width() >= _BESIDE_LINES * self.fontMetrics().height()
         directions = QBoxLayout.Direction
-        self._head.setDirection(
-            directions.LeftToRight if beside else directions.TopToBottom
-        )
+        for layout in (self._head, self._fit):
+            layout.setDirection(
+                directions.LeftToRight if beside else directions.TopToBottom
+            )
+        self._fit.setSpacing(S if beside else 0)
 
     def _lay_out(self) -> None:
         words = QVBoxLayout()
         words.setSpacing(XXS)
         words.addWidget(self.title)
         words.addWidget(self.facts)
-        verdict = QHBoxLayout()
-        verdict.setSpacing(S)
-        verdict.addWidget(self.verdict)
-        verdict.addWidget(self.sum_button)
-        verdict.addStretch(1)
-        words.addLayout(verdict)
+        self._fit = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._fit.addWidget(self.verdict)
+        self._fit.addWidget(self.sum_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._fit.addStretch(1)
+        words.addLayout(self._fit)
         self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._head.setSpacing(XS)
         self._head.addLayout(words, 1)

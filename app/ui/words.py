@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from PySide6.QtCore import QCoreApplication, QLocale
 
@@ -38,6 +39,13 @@ def grouped(count: int) -> str:
 def breakable(text: str) -> str:
     """The text with places where a line may break in paths and long names."""
     return re.sub(r"([/\\_.-]|\w{24})(?=\w)", "\\1\u200b", text)
+
+
+def plain_tip(text: str) -> str:
+    """The text as a tooltip that shows it as it is, though it looks like HTML."""
+    if "<" not in text and "&" not in text:
+        return text
+    return f'<p style="white-space:pre-wrap">{escape(text)}</p>'
 
 
 def _tr(text: str) -> str:

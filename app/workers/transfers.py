@@ -7,6 +7,7 @@ starts. Does not know who shows it.
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -180,7 +181,11 @@ class Transfers(QObject):
 
     def _remember(self) -> None:
         self._written = time.monotonic()
-        write_errands(self._file, self._errands.values())
+        try:
+            write_errands(self._file, self._errands.values())
+        except OSError as error:
+            # Only the next start would miss it; what is under way goes on.
+            print(f"{self._file} could not be written: {error}", file=sys.stderr)
 
     def _remove(self, model: str, *, only_partial: bool) -> None:
         if model in self._removers:

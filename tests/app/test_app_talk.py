@@ -224,7 +224,7 @@ def test_a_message_sent_meanwhile_waits_can_be_edited_and_is_sent_afterwards(app
     rows[0].edit()
     rows[0].field.setPlainText("Hello")
     app.press(Qt.Key.Key_Return, rows[0].field)
-    app.composer.queue.rows[1].removed.emit(1)
+    app.composer.queue.rows[1].removed.emit(app.composer.queue.rows[1].id)
     assert [each.text for each in app.talk.outbox.waiting] == ["Hello"]
     app.stop()
     assert [t.text for t in app.turns() if t.role == "user"][1:] == ["Hello"]

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
-from app.ui.composer import CardValue, Composer, Offered
+from app.ui.composer import CardValue, Composer, Offered, WaitingValue
 from app.ui.theme import Theme
 
 
@@ -140,7 +140,7 @@ def test_detail_is_chosen_from_its_menu(composer: Composer) -> None:
 
 
 def test_what_is_offered_goes_out_by_its_kind(composer: Composer) -> None:
-    files, pictures = heard(composer.files_offered), heard(composer.bytes_offered)
+    files, pictures = heard(composer.files_offered), heard(composer.picture_offered)
     urls = heard(composer.urls_offered)
     composer.offer(
         Offered((Path("/a"),), ("https://b",), ((b"c", "c.png"), (b"d", "d.png")))
@@ -160,18 +160,53 @@ def test_too_long_a_paste_is_refused_with_its_tokens(composer: Composer) -> None
     assert composer.notice.text == ""
 
 
+def waiting(*texts: str) -> tuple[WaitingValue, ...]:
+    return tuple(WaitingValue(number, text) for number, text in enumerate(texts))
+
+
+def test_a_row_stays_its_own_messages(composer: Composer) -> None:
+    edited, held = heard(composer.queue_edited), heard(composer.queue_held)
+    composer.set_queue((WaitingValue(7, "first"), WaitingValue(8, "second")))
+    composer.queue.rows[0].edit()
+    QTest.keyClicks(composer.queue.rows[0].field, "changed")
+    composer.set_queue((WaitingValue(8, "second"),))
+    assert [row.id for row in composer.queue.rows] == [8]
+    assert composer.queue.rows[0].field is None
+    assert edited == []
+    assert held[0] == (7, True)
+
+
+def test_a_waiting_message_without_words_says_what_it_brings(
+    composer: Composer,
+) -> None:
+    composer.set_queue((WaitingValue(1, "", 2),))
+    (label,) = composer.queue.rows[0].findChildren(QLabel)
+    assert "2 files" in label.accessibleName()
+
+
+@pytest.mark.parametrize("text", ["x" * 30_000, "word " * 40_000])
+def test_a_line_that_would_hold_up_the_field_is_refused(
+    composer: Composer, text: str
+) -> None:
+    composer.field.insert_words(text)
+    assert "one line" in composer.notice.text
+    assert composer.text == ""
+    composer.field.insert_words(("word " * 200 + "\n") * 300)
+    assert len(composer.text) > 290_000
+
+
 def test_waiting_messages_are_edited_and_removed(composer: Composer) -> None:
     edited, removed = heard(composer.queue_edited), heard(composer.queue_removed)
-    composer.set_queue(("first", "second\nline"))
+    composer.set_queue((WaitingValue(7, "first"), WaitingValue(8, "second\nline")))
     row = composer.queue.rows[1]
     row.edit()
     QTest.keyClick(row.field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClicks(row.field, "other")
     QTest.keyClick(row.field, Qt.Key.Key_Return)
-    assert edited == [(1, "other")]
+    assert edited == [(8, "other")]
     assert row.field is None
     row.findChild(QWidget, "close").click()
-    assert removed == [(1,)]
+    assert removed == [(8,)]
     composer.set_queue(())
     assert composer.queue.isHidden()
 
@@ -179,7 +214,7 @@ def test_waiting_messages_are_edited_and_removed(composer: Composer) -> None:
 def test_esc_leaves_a_waiting_message_as_it_was(composer: Composer) -> None:
     edited, stopped = heard(composer.queue_edited), heard(composer.stop_requested)
     composer.set_busy(True)
-    composer.set_queue(("first",))
+    composer.set_queue((WaitingValue(7, "first"),))
     row = composer.queue.rows[0]
     row.edit()
     QTest.keyClicks(row.field, "changed")
@@ -192,10 +227,10 @@ def test_esc_leaves_a_waiting_message_as_it_was(composer: Composer) -> None:
 def test_many_waiting_messages_leave_room(
     composer: Composer, qapp: QApplication
 ) -> None:
-    composer.set_queue(("one", "two", "three"))
+    composer.set_queue(waiting("one", "two", "three"))
     qapp.processEvents()
     three = composer.queue.sizeHint().height()
-    composer.set_queue(tuple(f"message {i}" for i in range(30)))
+    composer.set_queue(waiting(*(f"message {i}" for i in range(30))))
     qapp.processEvents()
     assert composer.queue.sizeHint().height() == three
 

@@ -116,15 +116,14 @@ def test_cards_keep_their_keys_when_they_move(draft, media, tmp_path):
 
 
 def test_a_detail_is_a_budget_of_pixels_and_the_settings_lower_it(draft, media):
-    draft.set_settings(Settings(image_max_pixels=100_000, video_fps=0.5))
-    draft.set_detail("low")
+    low = Settings(image_max_pixels=100_000, video_fps=0.5, detail="low")
+    draft.set_settings(low)
     draft.add(media.attach(PICTURE))
     draft.add(media.attach(CLIP))
     picture, clip = (item.attachment for item in draft.items)
     assert picture.max_pixels == 100_000
     assert (clip.max_pixels, clip.fps) == (DETAILS["low"][1], 0.5)
-    draft.set_settings(Settings())
-    draft.set_detail("high")
+    draft.set_settings(Settings(detail="high"))
     picture, clip = (item.attachment for item in draft.items)
     assert (picture.max_pixels, clip.max_pixels, clip.fps) == (None, None, None)
 

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QToolButton
 
 from app.conversation import Conversation, Hit
 from app.models import EngineState
@@ -295,3 +295,13 @@ def test_two_thousand_conversations_stay_quick(
     sidebar.set_current(1500)
     qapp.processEvents()
     assert time.process_time() - begin < 0.1
+
+
+def test_the_search_can_be_emptied_with_the_mouse(sidebar: Sidebar) -> None:
+    (button,) = sidebar.search.findChildren(QToolButton)
+    assert button.isHidden()
+    QTest.keyClicks(sidebar.search, "total")
+    assert not button.isHidden()
+    button.click()
+    assert sidebar.search.text() == ""
+    assert button.isHidden()

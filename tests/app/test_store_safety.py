@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.conversation import Stats
 from app.store import Store, StoreError
 from app.store.opening import DATABASE
 
@@ -202,3 +203,109 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be used"):
         Store(tmp_path / "file" / "folder")
+
+
+def damage_index(folder):
+    connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
+    connection.execute("UPDATE texts_data SET block = x'00ff00ff'")
+    connection.close()
+
+
+def test_a_damaged_search_index_is_made_anew(tmp_path):
+    store = Store(tmp_path)
+    chat = store.create_conversation().id
+    store.add_question(chat, None, "where is the lighthouse")
+    store.close()
+    damage_index(tmp_path)
+    store = Store(tmp_path)
+    assert store.recovered is None
+    assert {hit.conversation for hit in store.search("lighthouse")} == {chat}
+    store.add_question(chat, store.path(chat)[-1].id, "and now")
+    store.close()
+
+
+def test_an_index_that_fails_in_use_is_made_anew_at_the_next_start(tmp_path):
+    store = Store(tmp_path)
+    chat = store.create_conversation().id
+    first = store.add_question(chat, None, "where is the lighthouse")
+    damage_index(tmp_path)
+    with pytest.raises(StoreError, match="damaged"):
+        store.add_question(chat, first.id, "and then")
+    store.close()
+    store = Store(tmp_path)
+    assert store.search("lighthouse")
+    store.add_question(chat, first.id, "and now")
+    store.close()
+
+
+def test_what_another_window_deleted_is_there_again_when_it_is_used(tmp_path):
+    one, other = Store(tmp_path), Store(tmp_path)
+    chat = one.create_conversation().id
+    other.delete(chat)
+    one.add_question(chat, None, "Hi")
+    assert [each.id for each in other.conversations()] == [chat]
+    other.purge_deleted()
+    assert one.path(chat)[0].text == "Hi"
+    one.close()
+    other.close()
+
+
+def test_closing_leaves_another_window_its_undo(tmp_path):
+    one, other = Store(tmp_path), Store(tmp_path)
+    chat = one.create_conversation().id
+    one.delete(chat)
+    other.purge_deleted()
+    other.close()
+    one.restore(chat)
+    assert [each.id for each in one.conversations()] == [chat]
+    one.delete(chat)
+    one.purge_deleted()
+    with pytest.raises(StoreError, match="gone for good"):
+        one.restore(chat)
+    one.close()
+
+
+def test_an_empty_conversation_can_be_forgotten(tmp_path):
+    store = Store(tmp_path)
+    empty, drafted, asked = (store.create_conversation().id for _ in range(3))
+    store.set_draft(drafted, "words")
+    store.add_question(asked, None, "Hi")
+    assert [store.discard_if_empty(n) for n in (empty, drafted, asked)] == [
+        True,
+        False,
+        False,
+    ]
+    store.close()
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    store = Store(tmp_path / "data")
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    with pytest.raises(StoreError, match="no file"):
+        store.media.attach(pipe)
+    store.close()
+
+
+def test_copying_can_be_stopped(tmp_path):
+    store = Store(tmp_path / "data")
+    file = tmp_path / "large.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(3 << 20))
+    with pytest.raises(StoreError, match="closed"):
+        store.media.attach(file, should_stop=lambda: True)
+    assert not [*(tmp_path / "data" / "media").glob(".new-*")]
+    store.close()
+
+
+def test_going_on_keeps_what_is_not_said_anew(tmp_path):
+    store = Store(tmp_path)
+    chat = store.create_conversation().id
+    answer = store.add_answer(chat, store.add_question(chat, None, "Hi").id, "demo")
+    stats = Stats(generated_tokens=5)
+    store.finish(answer.id, "cut", stats=stats, boxes=(), thinking_seconds=2.0)
+    store.resume(answer.id)
+    store.finish(answer.id, "failed", error="It broke.")
+    found = store.turn(answer.id)
+    assert (found.stats, found.thinking_seconds) == (stats, 2.0)
+    assert (found.state, found.error) == ("failed", "It broke.")
+    store.close()

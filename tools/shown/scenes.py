@@ -52,7 +52,7 @@ def asking(s: Session) -> None:
         _send(s, text)
     s.take("queue")
     for _ in talk.outbox.waiting:
-        talk.outbox.remove(0)
+        talk.outbox.remove(talk.outbox.waiting[0].id)
     s.resume_model()
     s.wait("an answer", lambda: not talk.busy)
     # Again, since the one that stood still says it was slow.

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QObject
 
 from ...conversation import Attachment, Conversation, Turn
 from ...store import StoreError
+from ...ui.composer import WaitingValue
 from ..parts import Parts
 from ..trouble import told
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """A message that was sent, as it is being rewritten."""
+
+    turn: int
+    text: str
+    attachments: tuple[Attachment, ...]
 
 
 class ComposerPresenter(QObject):
@@ -19,12 +31,15 @@ class ComposerPresenter(QObject):
         self._settings, self._window = parts.settings, parts.window
         self._composer = composer = parts.window.composer
         self._editing: int | None = None
+        # Edits that were begun in conversations that are not open now.
+        self._left: dict[int, _Edit] = {}
+        self._shown: int | None = None
         self._new_thinking = True
         talk, draft = parts.talk, parts.draft
         talk.opened.connect(self._opened)
         talk.reread.connect(self._reread)
         talk.busy_changed.connect(self._busy_changed)
-        talk.outbox.changed.connect(composer.set_queue)
+        talk.outbox.changed.connect(self._show_queue)
         composer.send_requested.connect(self._send)
         composer.stop_requested.connect(talk.answer.stop)
         composer.text_changed.connect(draft.set_text)
@@ -34,13 +49,21 @@ class ComposerPresenter(QObject):
         composer.field.cancelled.connect(self._cancel_editing)
         composer.queue_edited.connect(talk.outbox.edit)
         composer.queue_removed.connect(talk.outbox.remove)
+        composer.queue_held.connect(talk.outbox.hold)
         draft.settled.connect(self._keep)
         parts.window.transcript.edit_requested.connect(self._edit)
 
     def _opened(
         self, conversation: Conversation | None, turns: tuple[Turn, ...]
     ) -> None:
+        self._leave_edit(conversation)
         self._editing = None
+        self._composer.set_busy(self._talk.busy_here)
+        self._show_queue()
+        edit = self._left.pop(conversation.id, None) if conversation else None
+        if edit is not None and any(turn.id == edit.turn for turn in turns):
+            self._begin_edit(edit, turns)
+            return
         thinking = conversation.thinking if conversation else self._new_thinking
         text = conversation.draft if conversation else ""
         attachments = conversation.draft_attachments if conversation else ()
@@ -59,7 +82,7 @@ class ComposerPresenter(QObject):
         self._draft.set_turns(turns)
 
     def _busy_changed(self, busy: bool) -> None:
-        self._composer.set_busy(busy)
+        self._composer.set_busy(self._talk.busy_here)
         if not busy and self._editing is None:
             self._draft.set_turns(self._talk.turns())
 
@@ -69,7 +92,7 @@ class ComposerPresenter(QObject):
             return
         editing = self._editing
         try:
-            self._talk.ensure_conversation(thinking=self._thinking())
+            self._shown = self._talk.ensure_conversation(thinking=self._thinking()).id
             self._talk.send(text.strip(), attachments, editing=editing)
         except StoreError as error:  # a full disk, say: the words stay where they are
             self._window.notices.say(str(error))
@@ -87,7 +110,8 @@ class ComposerPresenter(QObject):
             if self._talk.conversation is None:
                 if not text.strip() and not attachments:
                     return
-                self._talk.ensure_conversation(thinking=self._new_thinking)
+                made = self._talk.ensure_conversation(thinking=self._new_thinking)
+                self._shown = made.id
             self._talk.keep_draft(text, attachments)
 
     # Editing a message that was sent.
@@ -98,26 +122,33 @@ class ComposerPresenter(QObject):
             self._edit(asked[-1].id)
 
     def _edit(self, turn: int) -> None:
-        if self._talk.busy:
+        if self._talk.busy_here:
             return
         self._draft.save()
         turns = self._talk.turns()
-        place = next(n for n, each in enumerate(turns) if each.id == turn)
-        question = turns[place]
-        self._editing = turn
-        self._draft.open(
-            question.text,
-            question.attachments,
-            turns[:place],
-            thinking=self._thinking(),
-        )
-        self._composer.set_text(question.text)
+        question = next(each for each in turns if each.id == turn)
+        self._begin_edit(_Edit(turn, question.text, question.attachments), turns)
+
+    def _begin_edit(self, edit: _Edit, turns: tuple[Turn, ...]) -> None:
+        place = next(n for n, each in enumerate(turns) if each.id == edit.turn)
+        self._editing = edit.turn
+        thinking = self._thinking()
+        self._composer.set_thinking(thinking)
+        self._composer.set_text(edit.text)
+        self._draft.open(edit.text, edit.attachments, turns[:place], thinking=thinking)
         words = self.tr("You are editing a message that was sent. Esc leaves it as is.")
         self._composer.show_notice(words)
         self._composer.setFocus()
 
+    def _leave_edit(self, conversation: Conversation | None) -> None:
+        """An edit that was begun is there again when its conversation is."""
+        left, self._shown = self._shown, conversation.id if conversation else None
+        if self._editing is not None and left is not None and left != self._shown:
+            draft = self._draft
+            self._left[left] = _Edit(self._editing, draft.text, draft.attachments)
+
     def _cancel_editing(self) -> None:
-        if self._editing is not None and not self._talk.busy:
+        if self._editing is not None and not self._talk.busy_here:
             self._stop_editing()
 
     def _stop_editing(self) -> None:
@@ -139,4 +170,14 @@ class ComposerPresenter(QObject):
 
     def _set_detail(self, detail: str) -> None:
         self._settings.change(detail=detail)
-        self._draft.set_detail(detail)
+
+    def _show_queue(self) -> None:
+        """What waits for the open conversation."""
+        here = self._talk.conversation
+        self._composer.set_queue(
+            tuple(
+                WaitingValue(each.id, each.text, len(each.attachments))
+                for each in self._talk.outbox.waiting
+                if here is not None and each.conversation == here.id
+            )
+        )

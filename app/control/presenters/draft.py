@@ -24,6 +24,8 @@ class DraftPresenter(QObject):
         self._used: int | None = None
         self._showing = QTimer(self, singleShot=True, interval=_TOGETHER_MS)
         self._showing.timeout.connect(self._show_cards)
+        parts.talk.opened.connect(self._opened)
+        parts.arrivals.pending_changed.connect(self._block)
         draft = parts.draft
         draft.changed.connect(self._changed)
         draft.counted.connect(self._counted)
@@ -35,6 +37,10 @@ class DraftPresenter(QObject):
         composer.attachment_moved.connect(draft.move)
         composer.attachment_opened.connect(self._open_item)
         self._show_cost()
+
+    def _opened(self) -> None:
+        # What another conversation took is not known to be too long here.
+        self._counted(None)
 
     def _changed(self) -> None:
         self._block()
@@ -82,10 +88,13 @@ class DraftPresenter(QObject):
         reason = None
         if phase in ("off", "failed"):
             reason = self.tr("No model is loaded. Choose one on the models page.")
-        elif self._parts.draft.is_reading:
+        elif self._parts.draft.is_reading or self._parts.arrivals.pending:
             reason = self.tr("A file is still being read.")
         elif self._used is not None and 0 < self._context() <= self._used:
-            reason = self.tr("This is longer than the model's context.")
+            reason = self.tr(
+                "This is longer than the model's context: remove something, or choose "
+                "less detail."
+            )
         self._composer.set_blocked(reason)
 
     def _open_item(self, key: str) -> None:

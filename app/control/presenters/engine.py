@@ -16,6 +16,7 @@ class EnginePresenter(QObject):
         self._parts = parts
         self._noticed = False
         self._restarts = False
+        self._counts = "demo"  # whose processor counts
         parts.engine.state_changed.connect(self._changed)
         parts.talk.opened.connect(self._tell)
         parts.window.notices.helped.connect(self._help)
@@ -33,7 +34,10 @@ class EnginePresenter(QObject):
         )
         window.transcript.set_restartable(state.restartable)
         if state.phase == "ready" and state.model:
-            self._parts.media.set_model(state.model)
+            if state.model != self._counts:
+                self._counts = state.model
+                self._parts.media.set_model(state.model)
+                self._parts.draft.recount()
             self._parts.settings.change(last_model=state.model)
         self._tell()
 

@@ -3,7 +3,7 @@
 from .drops import Offered, sources_of
 from .overlay import DropOverlay, DropTarget
 from .panel import Composer
-from .values import CardValue
+from .values import CardValue, WaitingValue
 
 __all__ = [
     "CardValue",
@@ -11,5 +11,6 @@ __all__ = [
     "DropOverlay",
     "DropTarget",
     "Offered",
+    "WaitingValue",
     "sources_of",
 ]

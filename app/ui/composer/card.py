@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from ..icons import icon
 from ..palette import XS
 from ..theme import Theme
+from ..words import plain_tip
 from .face import button_corner, card_size, outline, paint_card
 from .values import CardValue, spoken
 
@@ -137,7 +138,7 @@ class AttachmentCard(QWidget):
     def _tell(self) -> None:
         value = self._value
         reason = [value.problem] if value.problem else []
-        self.setToolTip("\n".join([value.name, *reason]))
+        self.setToolTip(plain_tip("\n".join([value.name, *reason])))
         self.setAccessibleName(spoken(value))
         self.setAccessibleDescription(
             self.tr("Enter opens, Delete removes, Ctrl with Left or Right moves it")

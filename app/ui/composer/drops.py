@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
-from PySide6.QtGui import QImage, QImageWriter
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QImage
 
 # In the order of preference: what keeps most of the picture first.
 _IMAGE_FORMATS = {
@@ -31,11 +31,14 @@ _IMAGE_FORMATS = {
 
 @dataclass(frozen=True)
 class Offered:
-    """Files and folders, addresses in the web, and pictures as (bytes, name)."""
+    """Files and folders, addresses in the web, and pictures with their names.
+
+    A picture is the bytes of a file, or what another program drew.
+    """
 
     paths: tuple[Path, ...] = ()
     urls: tuple[str, ...] = ()
-    images: tuple[tuple[bytes, str], ...] = ()
+    images: tuple[tuple[bytes | QImage, str], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.urls or self.images)
@@ -49,7 +52,7 @@ def sources_of(mime: QMimeData) -> Offered:
     """
     paths: list[Path] = []
     urls: list[str] = []
-    images: list[tuple[bytes, str]] = []
+    images: list[tuple[bytes | QImage, str]] = []
     for line in bytes(mime.data("text/uri-list").data()).splitlines():
         address = line.strip().strip(b"\0")
         scheme = address.split(b":", 1)[0].lower()
@@ -102,7 +105,7 @@ def _local_path(address: bytes) -> Path | None:
     return Path(os.fsdecode(name))
 
 
-def _inline_picture(address: bytes) -> list[tuple[bytes, str]]:
+def _inline_picture(address: bytes) -> list[tuple[bytes | QImage, str]]:
     """A `data:` address of a picture, as browsers drag those drawn in a page."""
     head, comma, body = address.partition(b",")
     kind = head[len(b"data:") :].split(b";")[0].decode("ascii", "replace").lower()
@@ -117,7 +120,7 @@ def _inline_picture(address: bytes) -> list[tuple[bytes, str]]:
     return [(data, f"picture.{_IMAGE_FORMATS[kind]}")]
 
 
-def _pictures(mime: QMimeData) -> list[tuple[bytes, str]]:
+def _pictures(mime: QMimeData) -> list[tuple[bytes | QImage, str]]:
     name = _stem(mime)
     for kind, suffix in _IMAGE_FORMATS.items():
         if mime.hasFormat(kind):
@@ -127,13 +130,7 @@ def _pictures(mime: QMimeData) -> list[tuple[bytes, str]]:
     image = mime.imageData() if mime.hasImage() else None
     if not isinstance(image, QImage) or image.isNull():
         return []
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    # Uncompressed: packing a large screenshot would hold up the window.
-    writer = QImageWriter(buffer, QByteArray(b"png"))
-    writer.setCompression(0)
-    writer.write(image)
-    return [(bytes(buffer.data().data()), f"{name}.png")]
+    return [(image, f"{name}.png")]
 
 
 def _stem(mime: QMimeData) -> str:

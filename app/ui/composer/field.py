@@ -5,6 +5,7 @@ Does not know whether a message may be sent; it says what the person wants.
 
 from __future__ import annotations
 
+import re
 from math import ceil
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
@@ -26,6 +27,9 @@ MOST_LINES = 8
 # More would take the field seconds to lay out, and no context holds it.
 MOST_CHARACTERS = 400_000
 _CHARACTERS_PER_TOKEN = 3.5
+# Qt lays out a paragraph anew at every key, a word that fits no line above all.
+_MOST_IN_LINE = 150_000
+_ENDLESS_WORD = re.compile(r"\S{20001}")
 
 
 def about_tokens(characters: int) -> int:
@@ -41,6 +45,7 @@ class MessageField(QPlainTextEdit):
     earlier_requested = Signal()
     sources_pasted = Signal(object)  # Offered
     too_long = Signal(int)  # characters
+    unwieldy = Signal()  # a line that would hold up the field
     focus_changed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -108,6 +113,11 @@ class MessageField(QPlainTextEdit):
         total = len(text) + self.document().characterCount() - 1
         if total - len(self.textCursor().selectedText()) > MOST_CHARACTERS:
             self.too_long.emit(len(text))
+            return
+        if max(map(len, text.split("\n"))) > _MOST_IN_LINE or _ENDLESS_WORD.search(
+            text
+        ):
+            self.unwieldy.emit()
             return
         self.textCursor().insertText(text)
         self.ensureCursorVisible()

@@ -20,7 +20,7 @@ from .notice import Notice
 from .queue import WaitingList
 from .strip import CardStrip
 from .tools import ToolRow
-from .values import CardValue
+from .values import CardValue, WaitingValue
 
 _SUFFIXES = (
     "png jpg jpeg webp gif bmp tif tiff heic heif avif mp4 mov m4v mkv webm avi pdf"
@@ -36,7 +36,7 @@ class Composer(QFrame):
     thinking_toggled = Signal(bool)
     detail_changed = Signal(str)
     files_offered = Signal(object)  # tuple[Path, ...]
-    bytes_offered = Signal(bytes, str)  # a picture and its name
+    picture_offered = Signal(object, str)  # bytes or QImage, and its name
     urls_offered = Signal(object)  # tuple[str, ...]
     attachment_removed = Signal(str)
     attachment_moved = Signal(str, int)
@@ -45,6 +45,7 @@ class Composer(QFrame):
     edit_last_requested = Signal()
     queue_edited = Signal(int, str)
     queue_removed = Signal(int)
+    queue_held = Signal(int, bool)
     too_long_pasted = Signal(int)  # about so many tokens
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -128,9 +129,9 @@ class Composer(QFrame):
         """Show "low", "normal" or "high"; says nothing."""
         self.tools.set_detail(detail)
 
-    def set_queue(self, texts: tuple[str, ...]) -> None:
+    def set_queue(self, values: tuple[WaitingValue, ...]) -> None:
         """Show the messages that wait for the answer's end."""
-        self.queue.set_texts(texts)
+        self.queue.set_values(values)
 
     def show_notice(self, text: str) -> None:
         """Say one line above the field, until closed; an empty one closes it."""
@@ -154,6 +155,7 @@ class Composer(QFrame):
         self.field.earlier_requested.connect(self.edit_last_requested)
         self.field.sources_pasted.connect(self.offer)
         self.field.too_long.connect(self._refuse)
+        self.field.unwieldy.connect(self._refuse_line)
         self.field.textChanged.connect(self._written)
         self.field.focus_changed.connect(self.update)
         self.strip.removed.connect(self.attachment_removed)
@@ -162,6 +164,7 @@ class Composer(QFrame):
         self.strip.emptied.connect(self.field.setFocus)
         self.queue.edited.connect(self.queue_edited)
         self.queue.removed.connect(self.queue_removed)
+        self.queue.held.connect(self.queue_held)
         self.tools.add_requested.connect(self.choose_files)
         self.tools.region_requested.connect(self.region_requested)
         self.tools.detail_chosen.connect(self.detail_changed)
@@ -174,7 +177,7 @@ class Composer(QFrame):
         if found.paths:
             self.files_offered.emit(found.paths)
         for data, name in found.images:
-            self.bytes_offered.emit(data, name)
+            self.picture_offered.emit(data, name)
         if found.urls:
             self.urls_offered.emit(found.urls)
 
@@ -220,6 +223,14 @@ class Composer(QFrame):
             ).format(count=grouped(tokens))
         )
         self.too_long_pasted.emit(tokens)
+
+    def _refuse_line(self) -> None:
+        self.show_notice(
+            self.tr(
+                "Not pasted: so much text on one line would hold up the window. Break "
+                "it into lines, or paste a part of it."
+            )
+        )
 
     def _written(self) -> None:
         self._weigh()

@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
 from ..icons import icon
 from ..palette import XS, XXS
 from ..theme import Theme
+from ..words import plain_tip
 from .field import MessageField
+from .values import WaitingValue
 
 
 class WaitingRow(QFrame):
@@ -26,10 +28,11 @@ class WaitingRow(QFrame):
 
     edited = Signal(int, str)
     removed = Signal(int)
+    held = Signal(int, bool)  # while it is being edited
 
-    def __init__(self, index: int, text: str, theme: Theme, parent: QWidget) -> None:
+    def __init__(self, value: WaitingValue, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self._index, self._text, self._theme = index, text, theme
+        self._value, self._theme = value, theme
         self._field: MessageField | None = None
         self.setProperty("role", "card")
         self._words = QLabel(self)
@@ -40,14 +43,14 @@ class WaitingRow(QFrame):
         self._edit = self._button("edit", self.tr("Edit this message"))
         self._edit.clicked.connect(self.edit)
         self._remove = self._button("close", self.tr("Do not send this message"))
-        self._remove.clicked.connect(lambda: self.removed.emit(self._index))
+        self._remove.clicked.connect(lambda: self.removed.emit(self._value.id))
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(XS, XXS, XXS, XXS)
         self._row.setSpacing(XXS)
         self._row.addWidget(self._words, 1)
         self._row.addWidget(self._edit)
         self._row.addWidget(self._remove)
-        self.set_text(text)
+        self.set_value(value)
         self.restyle()
 
     @property
@@ -55,23 +58,30 @@ class WaitingRow(QFrame):
         """The field it is edited in, None while it is not."""
         return self._field
 
-    def set_text(self, text: str) -> None:
-        """Show another message, unless it is being edited."""
-        self._text = text
-        self._words.setToolTip(text)
-        self._words.setAccessibleName(
-            self.tr("Waiting message {number}: {text}").format(
-                number=self._index + 1, text=text
-            )
-        )
+    @property
+    def id(self) -> int:
+        """The message's own number."""
+        return self._value.id
+
+    def set_value(self, value: WaitingValue) -> None:
+        """Show the message with other words, unless it is being edited."""
+        self._value = value
+        self._words.setToolTip(plain_tip(value.text))
+        name = self.tr("Waiting message: {text}").format(text=self._said())
+        self._words.setAccessibleName(name)
         self._elide()
+
+    def _said(self) -> str:
+        """Its words, or what it brings without any."""
+        files = self.tr("{count} files without words")
+        return self._value.text or files.format(count=self._value.files)
 
     def edit(self) -> None:
         """Open it for editing: Enter keeps the change, Esc drops it."""
         if self._field is not None:
             return
         field = MessageField(self)
-        field.setPlainText(self._text)
+        field.setPlainText(self._value.text)
         field.setAccessibleName(self.tr("Waiting message"))
         field.submitted.connect(self._keep)
         field.cancelled.connect(self._close)
@@ -79,6 +89,7 @@ class WaitingRow(QFrame):
         self._edit.hide()
         self._row.insertWidget(0, field, 1)
         self._field = field
+        self.held.emit(self._value.id, True)
         field.setFocus()
         field.selectAll()
 
@@ -107,7 +118,7 @@ class WaitingRow(QFrame):
         return button
 
     def _elide(self) -> None:
-        line = " ".join(self._text[:1000].split())
+        line = " ".join(self._said()[:1000].split())
         metrics = self._words.fontMetrics()
         room = self._words.width()
         shown = metrics.elidedText(line, Qt.TextElideMode.ElideRight, room)
@@ -118,9 +129,9 @@ class WaitingRow(QFrame):
         if self._field is None:
             return
         text = self._field.toPlainText().strip()
+        if text and text != self._value.text:
+            self.edited.emit(self._value.id, text)
         self._close()
-        if text and text != self._text:
-            self.edited.emit(self._index, text)
 
     def _close(self) -> None:
         if self._field is None:
@@ -132,6 +143,7 @@ class WaitingRow(QFrame):
         self._words.show()
         self._edit.show()
         self._edit.setFocus()
+        self.held.emit(self._value.id, False)
 
 
 class WaitingList(QWidget):
@@ -139,12 +151,13 @@ class WaitingList(QWidget):
 
     edited = Signal(int, str)
     removed = Signal(int)
+    held = Signal(int, bool)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
         self._rows: list[WaitingRow] = []
-        head = QLabel(self.tr("Sent when this answer ends"), self)
+        head = QLabel(self.tr("Sent when the model is free"), self)
         head.setProperty("role", "meta")
         self._inner = QWidget(self)
         self._inner.setObjectName("waiting")
@@ -173,23 +186,27 @@ class WaitingList(QWidget):
         """The messages from first to last."""
         return tuple(self._rows)
 
-    def set_texts(self, texts: tuple[str, ...]) -> None:
-        """Show exactly these."""
-        while len(self._rows) > len(texts):
-            row = self._rows.pop()
+    def set_values(self, values: tuple[WaitingValue, ...]) -> None:
+        """Show exactly these; a row stays its message's own."""
+        kept = {row.id: row for row in self._rows}
+        self._rows = []
+        for place, value in enumerate(values):
+            row = kept.pop(value.id, None)
+            if row is None:
+                row = WaitingRow(value, self._theme, self._inner)
+                row.edited.connect(self.edited)
+                row.removed.connect(self.removed)
+                row.held.connect(self.held)
+                self._rows_column.insertWidget(place, row)
+            else:
+                row.set_value(value)
+            self._rows.append(row)
+        for row in kept.values():
             self._rows_column.removeWidget(row)
             row.hide()
             row.deleteLater()
-        for row, text in zip(self._rows, texts, strict=False):
-            row.set_text(text)
-        for index in range(len(self._rows), len(texts)):
-            row = WaitingRow(index, texts[index], self._theme, self._inner)
-            row.edited.connect(self.edited)
-            row.removed.connect(self.removed)
-            self._rows_column.addWidget(row)
-            self._rows.append(row)
         self._fit()
-        self.setVisible(bool(texts))
+        self.setVisible(bool(values))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # A row that is edited grows, and the list with it.

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..icons import icon
+from ..icons import dress, icon
 from ..meter import WARN_ABOVE
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
@@ -179,11 +179,9 @@ class ToolRow(QWidget):
     def _dress_think(self) -> None:
         colors, on = self._theme.palette, self.think.isChecked()
         color = colors.accent_text if on else colors.text
-        self.think.setIcon(icon("bulb", color, self._theme.pixels(16)))
+        dress(self.think, "bulb", color, self._theme.pixels(16))
         keys = QKeySequence("Ctrl+T").toString(QKeySequence.SequenceFormat.NativeText)
         state = self.tr("Thinks first") if on else self.tr("Answers at once")
-        size = self._theme.pixels(16)
-        self.think.setIconSize(QSize(size, size))
         self.think.setToolTip(f"{state} ({keys})")
 
     def _dress_send(self) -> None:
@@ -206,17 +204,20 @@ class ToolRow(QWidget):
                 return
 
     def _shorten(self, tight: int) -> None:
-        words = {
+        levels = {
             "low": self.tr("low"),
             "normal": self.tr("normal"),
             "high": self.tr("high"),
         }
-        full = self.tr("Detail: {level}").format(level=words[self._detail])
-        short = words[self._detail] if tight < 5 else ""
+        full = self.tr("Detail: {level}").format(level=levels[self._detail])
+        short = levels[self._detail] if tight < 5 else ""
         self.detail.setText(full if tight < 2 else short)
         self.detail.setToolTip(self.tr("How closely pictures and videos are looked at"))
         self.detail.setAccessibleName(full)
-        self.think.setText(self.tr("Think") if tight < 3 else "")
+        words = self.tr("Think") if tight < 3 else ""
+        if words != self.think.text():
+            self.think.setText(words)
+            self._dress_think()
         counted = self._used is not None
         used = grouped(self._used) if self._used is not None else "…"
         whole = self.tr("{used} of {context}").format(

@@ -84,3 +84,12 @@ def spoken(value: CardValue) -> str:
             )
         )
     return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class WaitingValue:
+    """A message that waits: its number, its words and how many files it has."""
+
+    id: int
+    text: str
+    files: int = 0

@@ -29,6 +29,7 @@ from .model import CURRENT, VALUE, Heading, Index, shown_title
 
 _PIN = 14
 _SNIPPET_LINES = 2
+_BELOW_TITLE = 2
 
 
 class RowDelegate(QStyledItemDelegate):
@@ -114,7 +115,7 @@ class RowDelegate(QStyledItemDelegate):
         self._heading = QSize(100, meta + XS + 3 * XXS)
         self._meta = QFontMetrics(self._theme.font(META))
         self._found = tuple(
-            QSize(100, body + lines * meta + 2 * XS + XXS + 2)
+            QSize(100, body + _BELOW_TITLE + lines * meta + 2 * XS + 2)
             for lines in range(1, _SNIPPET_LINES + 1)
         )
 
@@ -160,16 +161,16 @@ class RowDelegate(QStyledItemDelegate):
         )
 
     def _paint_hit(self, painter: QPainter, rect: QRect, value: Hit) -> None:
-        place = _card(rect).adjusted(XS, XS - XXS, -XS, 0)
+        place = _card(rect).adjusted(XS, XS, -XS, 0)
         if value.turn is None:  # the title is what was found
             painter.setPen(self._theme.color("text"))
-            at = QPointF(place.left(), place.top() + XXS)
+            at = QPointF(place.left(), place.top())
             self._snippet(painter, at, place.width(), value, BODY, lines=1)
             return
         painter.setFont(self._theme.font(BODY))
         painter.setPen(self._theme.color("text"))
         self._line(painter, place, shown_title(value.title), Qt.AlignmentFlag.AlignTop)
-        below = place.top() + painter.fontMetrics().height() + 2
+        below = place.top() + painter.fontMetrics().height() + _BELOW_TITLE
         painter.setPen(self._theme.color("muted"))
         at = QPointF(place.left(), below)
         self._snippet(painter, at, place.width(), value, META, lines=_SNIPPET_LINES)

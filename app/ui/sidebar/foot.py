@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QLocale, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from ...models import EngineState
-from ..icons import icon
+from ..icons import dress
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
 
@@ -42,8 +42,13 @@ class StatusDot(QWidget):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme, self._phase = theme, "off"
-        self.setFixedSize(10, 10)
-        theme.changed.connect(self.update)
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Take on the theme's colours and sizes."""
+        side = self._theme.pixels(10)
+        self.setFixedSize(side, side)
+        self.update()
 
     def set_phase(self, phase: str) -> None:
         """Show another phase."""
@@ -57,7 +62,7 @@ class StatusDot(QWidget):
         painter.setPen(color)
         if self._phase != "off":
             painter.setBrush(color)
-        painter.drawEllipse(QRectF(1, 1, 8, 8))
+        painter.drawEllipse(QRectF(self.rect()).adjusted(1, 1, -1, -1))
         painter.end()
 
 
@@ -79,6 +84,11 @@ class EngineFoot(QWidget):
         self.settings.clicked.connect(self.settings_requested)
         head = QHBoxLayout()
         head.setSpacing(XS)
+        words = QVBoxLayout()
+        words.setContentsMargins(XS, 0, XXS, XXS)
+        words.setSpacing(2)
+        words.addLayout(head)
+        words.addWidget(self.detail)
         head.addWidget(self._dot)
         head.addWidget(self.title, 1)
         buttons = QHBoxLayout()
@@ -87,11 +97,10 @@ class EngineFoot(QWidget):
         buttons.addWidget(self.settings)
         buttons.addStretch()
         column = QVBoxLayout(self)
-        column.setContentsMargins(XS + XXS, XS, XS, XS)
-        column.setSpacing(2)
-        column.addLayout(head)
-        column.addWidget(self.detail)
-        column.addSpacing(XXS)
+        # The buttons' icons stand below the dot: their ground is wider than they are.
+        column.setContentsMargins(XXS, XS, XXS, XS)
+        column.setSpacing(0)
+        column.addLayout(words)
         column.addLayout(buttons)
         set_role(self.detail, "meta")
         theme.changed.connect(self._restyle)
@@ -153,9 +162,8 @@ class EngineFoot(QWidget):
         )
 
     def _restyle(self) -> None:
-        color = self._theme.palette.text
-        size = self._theme.pixels(16)
+        color, size = self._theme.palette.text, self._theme.pixels(16)
         for button, name in ((self.models, "model"), (self.settings, "gear")):
-            button.setIcon(icon(name, color, size))
-            button.setIconSize(QSize(size, size))
+            dress(button, name, color, size)
+        self._dot.restyle()
         self._elide()

@@ -21,6 +21,7 @@ from PySide6.QtCore import (
 )
 
 from ...conversation import Conversation, Hit
+from ..words import plain_tip
 from .sections import Sections, sorted_by_section
 
 Index = QModelIndex | QPersistentModelIndex
@@ -110,7 +111,7 @@ class ConversationListModel(QAbstractListModel):
         if role == Qt.ItemDataRole.EditRole and not heading:
             return row.title
         if role == Qt.ItemDataRole.ToolTipRole and not heading:
-            return shown_title(row.title)
+            return plain_tip(shown_title(row.title))
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return row.title if heading else self._spoken(row)
         return None

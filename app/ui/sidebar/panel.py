@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
-    QLineEdit,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -21,11 +20,12 @@ from PySide6.QtWidgets import (
 
 from ...conversation import Conversation, Hit
 from ...models import EngineState
-from ..icons import icon
+from ..icons import dress
 from ..palette import SIDEBAR_WIDTH, XS, M
 from ..theme import Theme, set_role
 from .foot import EngineFoot
 from .model import VALUE, ConversationListModel, HitListModel
+from .search_field import SearchField
 from .undo import UndoBar
 from .view import ConversationView, RowView
 
@@ -54,15 +54,8 @@ class Sidebar(QFrame):
         self.setAccessibleName(self.tr("Sidebar"))
         self.new = QPushButton(self.tr("New chat"), self)
         set_role(self.new, "soft")
-        self.search = QLineEdit(self)
-        self.search.setPlaceholderText(self.tr("Search"))
-        self.search.setAccessibleName(self.tr("Search conversations"))
+        self.search = SearchField(theme, self)
         self.search.installEventFilter(self)
-        self._glass = QAction(self)
-        self.search.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
-        self._clear = QAction(self.tr("Clear the search"), self)
-        self._clear.setVisible(False)
-        self.search.addAction(self._clear, QLineEdit.ActionPosition.TrailingPosition)
         self.model = ConversationListModel(self)
         self.list = ConversationView(theme, self)
         self.list.setModel(self.model)
@@ -162,8 +155,7 @@ class Sidebar(QFrame):
 
     def _connect(self) -> None:
         self.new.clicked.connect(self.new_requested)
-        self.search.textChanged.connect(self._typed)
-        self._clear.triggered.connect(self.search.clear)
+        self.search.textChanged.connect(self._delay.start)
         self.search.returnPressed.connect(self._open_first)
         self._delay.timeout.connect(self._search)
         self._midnight.timeout.connect(self._begin_day)
@@ -192,10 +184,6 @@ class Sidebar(QFrame):
         elif self._shows_hits and self.hits.rowCount():
             self.found.setCurrentIndex(self.hits.index(0))
             self.found.choose(self.hits.index(0))
-
-    def _typed(self, text: str) -> None:
-        self._clear.setVisible(bool(text))
-        self._delay.start()
 
     def _search(self) -> None:
         self.search_changed.emit(self.search.text().strip())
@@ -238,10 +226,6 @@ class Sidebar(QFrame):
 
     def _restyle(self) -> None:
         colors = self._theme.palette
-        self._glass.setIcon(icon("search", colors.muted, 16))
-        self._clear.setIcon(icon("close", colors.muted, 16))
-        size = self._theme.pixels(18)
-        self.new.setIcon(icon("new", colors.accent, size))
-        self.new.setIconSize(QSize(size, size))
+        dress(self.new, "new", colors.accent, self._theme.pixels(18))
         # Not all of a larger font: the conversation needs the room more.
         self.setFixedWidth(round(SIDEBAR_WIDTH * min(self._theme.scale, 1.15)))

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from ...conversation import Conversation
 from ..palette import XS, XXS
+from ..words import plain_tip
 from .model import shown_title
 
 SECONDS = 10
@@ -63,7 +64,7 @@ class UndoBar(QFrame):
         title = shown_title(conversation.title)
         text = self.tr("Deleted “{title}”").format(title=title)
         self.setAccessibleName(text)
-        self._words.setToolTip(text)
+        self._words.setToolTip(plain_tip(text))
         self.button.setAccessibleName(
             self.tr("Undo: bring back “{title}”").format(title=title)
         )

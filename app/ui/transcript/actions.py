@@ -71,9 +71,11 @@ class Actions(QWidget):
         painter.setFont(font)
         painter.setPen(theme.color("muted"))
         room = self.rect().adjusted(self._line.sizeHint().width() + S, 0, 0, 0)
-        words = stats_words(self._turn.stats)
-        mode = Qt.TextElideMode.ElideRight
-        words = QFontMetrics(font).elidedText(words, mode, room.width())
+        metrics, parts = QFontMetrics(font), stats_parts(self._turn.stats)
+        # Whole figures give way, the last first; the tooltip has all of them.
+        while parts and metrics.horizontalAdvance(_joined(parts)) > room.width():
+            parts.pop()
+        words = _joined(parts)
         flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(room, flags, words)
         painter.end()
@@ -157,11 +159,18 @@ class Actions(QWidget):
 
 def stats_words(stats: Stats) -> str:
     """`43 tok/s · 1.2 s · 2,691 image tokens · 2,400 cached · 9.1 GB`; no zeros."""
+    return _joined(stats_parts(stats))
+
+
+def stats_parts(stats: Stats) -> list[str]:
+    """The same, one by one."""
     parts = []
     if stats.tokens_per_second:
         parts.append(_tr("{:.0f} tok/s").format(stats.tokens_per_second))
     if stats.time_to_first_token:
-        parts.append(_tr("{:.1f} s").format(stats.time_to_first_token))
+        quick = stats.time_to_first_token < 0.05
+        words = _tr("<0.1 s") if quick else _tr("{:.1f} s")
+        parts.append(words.format(stats.time_to_first_token))
     if stats.image_tokens:
         parts.append(_tr("{:,} image tokens").format(stats.image_tokens))
     if stats.video_tokens:
@@ -170,6 +179,10 @@ def stats_words(stats: Stats) -> str:
         parts.append(_tr("{:,} cached").format(stats.cached_tokens))
     if stats.peak_memory:
         parts.append(size_words(stats.peak_memory))
+    return parts
+
+
+def _joined(parts: list[str]) -> str:
     return " · ".join(parts)
 
 

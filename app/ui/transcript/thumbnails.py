@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from ...conversation import Attachment
 from ..icons import pixmap
 from ..palette import CARD_RADIUS, META, XS, XXS
-from ..words import grouped
+from ..words import grouped, plain_tip
 from .shared import Shared
 
 # The most of a picture, and what is kept free while it is not there.
@@ -89,7 +89,7 @@ class _Card(QAbstractButton):
         self._scaled: QPixmap | None = None
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setToolTip(value.name)
+        self.setToolTip(plain_tip(value.name))
         self.setAccessibleName(f"{value.name}, {self._tokens()}".strip(", "))
         self.clicked.connect(lambda: shared.wishes.open_media.emit(value))
         self.reload()
