@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -20,6 +20,9 @@ from .palette import M, S
 from .theme import Theme, set_role
 from .words import plain_tip
 
+# The most of the line that a model's name takes.
+_MODELS_SHARE = 0.35
+
 
 class Header(QWidget):
     """Title on the left, model and context on the right."""
@@ -31,13 +34,14 @@ class Header(QWidget):
         super().__init__(parent)
         self._theme = theme
         self.toggle = QToolButton(self)
-        self.toggle.setToolTip(self.tr("Sidebar (Ctrl+B)"))
+        keys = QKeySequence("Ctrl+B").toString(QKeySequence.SequenceFormat.NativeText)
+        self.toggle.setToolTip(self.tr("Sidebar ({keys})").format(keys=keys))
         self.toggle.setAccessibleName(self.tr("Show or hide the sidebar"))
         self.toggle.clicked.connect(self.sidebar_toggled)
         self.title = Title(self)
         set_role(self.title, "section")
         self.model = QPushButton(self)
-        self.model.setAccessibleName(self.tr("Model"))
+        self._model = ""
         set_role(self.model, "quiet")
         self.model.clicked.connect(self.models_requested)
         self.context = ContextMeter(theme, self)
@@ -49,8 +53,8 @@ class Header(QWidget):
         row.addWidget(self.model)
         row.addWidget(self.context)
         theme.changed.connect(self._dress)
-        self._dress()
         self.set_engine(EngineState())
+        self._dress()
 
     def set_title(self, title: str) -> None:
         """The conversation's; shortened where it is too long."""
@@ -63,11 +67,27 @@ class Header(QWidget):
             "loading": self.tr("Loading {title}…"),
             "failed": self.tr("{title} stopped"),
         }.get(state.phase, "{title}")
-        self.model.setText(words.format(title=state.title or self.tr("model")))
+        self._model = words.format(title=state.title or self.tr("model"))
+        name = self.tr("{model}. Opens the models page")
+        self.model.setAccessibleName(name.format(model=self._model))
+        self._shorten_model()
 
     def set_context(self, used: int | None, whole: int) -> None:
         """How much of the context the conversation takes."""
         self.context.set_tokens(used, whole)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._shorten_model()
+
+    def _shorten_model(self) -> None:
+        """The title has at least as much room as the model's name."""
+        room = round(_MODELS_SHARE * self.width())
+        mode = Qt.TextElideMode.ElideMiddle
+        shown = self.model.fontMetrics().elidedText(self._model, mode, room)
+        if shown != self.model.text():
+            self.model.setText(shown)
+        self.model.setToolTip(plain_tip(self._model) if shown != self._model else "")
 
     def _dress(self) -> None:
         color = self._theme.palette.muted

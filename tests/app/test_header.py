@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.models import EngineState
 from app.ui.header import Header
 from app.ui.theme import Theme
 
@@ -49,3 +50,12 @@ def test_a_title_that_fits_needs_no_tooltip(header, qapp):
     qapp.processEvents()
     assert header.title.text() == "Lights"
     assert header.title.toolTip() == ""
+
+
+def test_a_long_models_name_leaves_room_for_the_title(header, qapp):
+    header.set_title("Receipt from Lisbon")
+    header.set_engine(EngineState("ready", "m", title="GLM-4.5V-" + "long-" * 30))
+    qapp.processEvents()
+    assert header.title.width() > 150
+    assert "…" in header.model.text()
+    assert "long-long" in header.model.accessibleName()

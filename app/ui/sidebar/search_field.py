@@ -1,0 +1,65 @@
+"""The field of the search: a glass at its left, a button that empties it.
+
+Both grow with the text, which a line edit's own actions do not.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
+
+from ..icons import icon, pixmap
+from ..palette import XS, XXS
+from ..theme import Theme
+
+_ICON = 16
+
+
+class SearchField(QLineEdit):
+    """A line edit in the theme's colours."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setPlaceholderText(self.tr("Search"))
+        self.setAccessibleName(self.tr("Search conversations"))
+        self._empty = QToolButton(self)
+        self._empty.setCursor(Qt.CursorShape.ArrowCursor)
+        self._empty.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        name = self.tr("Clear the search")
+        self._empty.setToolTip(name)
+        self._empty.setAccessibleName(name)
+        self._empty.clicked.connect(self.clear)
+        self._empty.hide()
+        self.textChanged.connect(self._offer)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        size, ratio = self._theme.pixels(_ICON), self.devicePixelRatioF()
+        glass = pixmap("search", self._theme.palette.muted, size, ratio)
+        painter.drawPixmap(XS + 1, (self.height() - size) // 2, glass)
+        painter.end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+    def _offer(self, text: str) -> None:
+        self._empty.setVisible(bool(text))
+
+    def _dress(self) -> None:
+        size = self._theme.pixels(_ICON)
+        self._empty.setIcon(icon("close", self._theme.palette.muted, size))
+        self._empty.setIconSize(QSize(size, size))
+        # The style's own padding comes on top.
+        self.setTextMargins(size + XXS, 0, size + XXS, 0)
+        self._place()
+
+    def _place(self) -> None:
+        side = min(self.height() - 2 * XXS, self._empty.sizeHint().height())
+        top = (self.height() - side) // 2
+        self._empty.setGeometry(self.width() - side - XXS, top, side, side)
