@@ -10,6 +10,7 @@ import time
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData
+from PySide6.QtWidgets import QToolButton
 
 from tests.app.real_app import Heartbeat, RealApp, running, spin
 
@@ -150,3 +151,23 @@ def test_on_a_paste_of_ten_megabytes(app):
     assert app.composer.text == ""
     assert "tokens" in app.composer.notice.text
     app.composer.show_notice("")
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 79_000, "漢字の" * 131_000], ids=["en", "ja"]
+)
+def test_on_a_paste_that_a_context_may_hold(app, text):
+    mime = QMimeData()
+    mime.setText(text)
+    with Heartbeat() as heart:
+        app.paste(mime)
+        # The draft is counted and kept meanwhile.
+        pause(1.5)
+    check("395,000 characters are pasted", heart)
+    assert app.composer.text == text
+    with Heartbeat() as heart:
+        app.write("What is it about?")
+        pause(0.5)
+    check("words are written beside them", heart)
+    app.composer.pasted.rows[0].findChildren(QToolButton)[0].click()
+    app.write("")

@@ -5,6 +5,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.ui.composer.field import MOST_CHARACTERS, MOST_LINES, MessageField
+from app.ui.composer.pasted import MOST_SHOWN
 from app.ui.theme import Theme
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -115,11 +116,24 @@ def test_too_long_a_text_is_refused_before_it_is_put_in(
     assert field.toPlainText() == "x" * already
 
 
-def test_a_text_of_the_greatest_length_is_taken(field: MessageField) -> None:
-    refused = heard(field.too_long)
-    field.insert_words("word\n" * (MOST_CHARACTERS // 5))
+def test_a_long_text_is_not_put_in_but_said(field: MessageField) -> None:
+    refused, long = heard(field.too_long), heard(field.long_pasted)
+    field.insert_words("w" * MOST_SHOWN)
+    assert len(field.toPlainText()) == MOST_SHOWN
+    for text in ("word\n" * (MOST_SHOWN // 5 + 1), "x" * (MOST_CHARACTERS // 2)):
+        field.insert_words(text)
+        assert long.pop() == (text,)
+    assert len(field.toPlainText()) == MOST_SHOWN
     assert not refused
-    assert len(field.toPlainText()) == MOST_CHARACTERS
+
+
+def test_a_short_text_goes_into_a_long_field(field: MessageField) -> None:
+    long = heard(field.long_pasted)
+    field.setPlainText("w" * 3 * MOST_SHOWN)
+    field.insert_words("short")
+    assert field.toPlainText().startswith("short")
+    field.insert_words("y" * 2000)
+    assert long == [("y" * 2000,)]
 
 
 def test_a_pasted_picture_is_an_attachment(field: MessageField) -> None:

@@ -184,15 +184,17 @@ def test_a_waiting_message_without_words_says_what_it_brings(
     assert "2 files" in label.accessibleName()
 
 
-@pytest.mark.parametrize("text", ["x" * 30_000, "word " * 40_000])
-def test_a_line_that_would_hold_up_the_field_is_refused(
-    composer: Composer, text: str
+def test_a_long_waiting_message_is_edited_in_its_last_paragraph(
+    composer: Composer,
 ) -> None:
-    composer.field.insert_words(text)
-    assert "one line" in composer.notice.text
-    assert composer.text == ""
-    composer.field.insert_words(("word " * 200 + "\n") * 300)
-    assert len(composer.text) > 290_000
+    edited, long = heard(composer.queue_edited), "word " * 4000
+    composer.set_queue((WaitingValue(7, long + "\n\nWhat is it?"),))
+    row = composer.queue.rows[0]
+    row.edit()
+    assert row.field.toPlainText() == "What is it?"
+    row.field.setPlainText("Who wrote it?")
+    QTest.keyClick(row.field, Qt.Key.Key_Return)
+    assert edited == [(7, long + "\n\nWho wrote it?")]
 
 
 def test_waiting_messages_are_edited_and_removed(composer: Composer) -> None:

@@ -5,7 +5,6 @@ Does not know whether a message may be sent; it says what the person wants.
 
 from __future__ import annotations
 
-import re
 from math import ceil
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
@@ -22,14 +21,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
 from .drops import offers, sources_of
+from .pasted import MOST_SHOWN
 
 MOST_LINES = 8
-# More would take the field seconds to lay out, and no context holds it.
+# No context holds more.
 MOST_CHARACTERS = 400_000
 _CHARACTERS_PER_TOKEN = 3.5
-# Qt lays out a paragraph anew at every key, a word that fits no line above all.
-_MOST_IN_LINE = 150_000
-_ENDLESS_WORD = re.compile(r"\S{20001}")
+# What is shorter than this goes into the field even where that is long.
+_SHORT = 1000
 
 
 def about_tokens(characters: int) -> int:
@@ -45,7 +44,7 @@ class MessageField(QPlainTextEdit):
     earlier_requested = Signal()
     sources_pasted = Signal(object)  # Offered
     too_long = Signal(int)  # characters
-    unwieldy = Signal()  # a line that would hold up the field
+    long_pasted = Signal(str)  # too long to stand in the field
     focus_changed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -96,12 +95,14 @@ class MessageField(QPlainTextEdit):
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         # An office program adds a picture to every text: there the text is meant.
-        written = source.hasFormat("text/plain") and bool(source.text().strip())
+        # Asked for once: each time copies all of it.
+        text = source.text() if source.hasFormat("text/plain") else ""
+        written = bool(text) and not text.isspace()
         found = sources_of(source)
         if found.paths or (found and not written):
             self.sources_pasted.emit(found)
             return
-        self.insert_words(source.text())
+        self.insert_words(text or source.text())
 
     def set_hints(self, *hints: str) -> None:
         """What stands in the empty field: the first of these that fits on its line."""
@@ -109,15 +110,14 @@ class MessageField(QPlainTextEdit):
         self._hint()
 
     def insert_words(self, text: str) -> None:
-        """Put in text at the cursor, unless it would be too long."""
+        """Put in text at the cursor; a long one is said and belongs elsewhere."""
         total = len(text) + self.document().characterCount() - 1
         if total - len(self.textCursor().selectedText()) > MOST_CHARACTERS:
             self.too_long.emit(len(text))
             return
-        if max(map(len, text.split("\n"))) > _MOST_IN_LINE or _ENDLESS_WORD.search(
-            text
-        ):
-            self.unwieldy.emit()
+        full = total > 2 * MOST_SHOWN and len(text) > _SHORT
+        if len(text) > MOST_SHOWN or full:
+            self.long_pasted.emit(text)
             return
         self.textCursor().insertText(text)
         self.ensureCursorVisible()

@@ -15,8 +15,9 @@ from ..palette import COLUMN_WIDTH, COMPOSER_RADIUS, XS, M
 from ..theme import Theme
 from ..words import grouped
 from .drops import Offered
-from .field import MessageField, about_tokens
+from .field import MOST_CHARACTERS, MessageField, about_tokens
 from .notice import Notice
+from .pasted import PastedTexts, joined, parted
 from .queue import WaitingList
 from .strip import CardStrip
 from .tools import ToolRow
@@ -59,14 +60,17 @@ class Composer(QFrame):
         self.queue = WaitingList(theme, self)
         self.notice = Notice(theme, self)
         self.strip = CardStrip(theme, self)
+        self.pasted = PastedTexts(theme, self)
         self.field = MessageField(self)
         self.field.setAccessibleName(self.tr("Message"))
         self.tools = ToolRow(theme, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(M - 4, M - 4, M - 4, XS)
         column.setSpacing(XS)
-        for part in (self.queue, self.notice, self.strip, self.field, self.tools):
+        for part in (self.queue, self.notice, self.strip, self.pasted):
             column.addWidget(part)
+        column.addWidget(self.field)
+        column.addWidget(self.tools)
         self.setFocusProxy(self.field)
         self._connect()
         theme.changed.connect(self.update)
@@ -74,15 +78,17 @@ class Composer(QFrame):
 
     @property
     def text(self) -> str:
-        """The words as they stand."""
-        return self.field.toPlainText()
+        """The words as they stand, after what was pasted."""
+        return joined(self.pasted.texts, self.field.toPlainText())
 
     def set_text(self, text: str) -> None:
         """Put in a draft without saying `text_changed`; the cursor goes to its end."""
         if text == self.text:
             return
+        pasted, words = parted(text)
+        self.pasted.set_text(pasted)
         self.field.blockSignals(True)
-        self.field.setPlainText(text)
+        self.field.setPlainText(words)
         self.field.moveCursor(self.field.textCursor().MoveOperation.End)
         self.field.blockSignals(False)
         self._weigh()
@@ -155,7 +161,8 @@ class Composer(QFrame):
         self.field.earlier_requested.connect(self.edit_last_requested)
         self.field.sources_pasted.connect(self.offer)
         self.field.too_long.connect(self._refuse)
-        self.field.unwieldy.connect(self._refuse_line)
+        self.field.long_pasted.connect(self._hold)
+        self.pasted.changed.connect(self._written)
         self.field.textChanged.connect(self._written)
         self.field.focus_changed.connect(self.update)
         self.strip.removed.connect(self.attachment_removed)
@@ -224,13 +231,12 @@ class Composer(QFrame):
         )
         self.too_long_pasted.emit(tokens)
 
-    def _refuse_line(self) -> None:
-        self.show_notice(
-            self.tr(
-                "Not pasted: so much text on one line would hold up the window. Break "
-                "it into lines, or paste a part of it."
-            )
-        )
+    def _hold(self, text: str) -> None:
+        """A long text stands above the field."""
+        if len(self.text) + len(text) > MOST_CHARACTERS:
+            self._refuse(len(text))
+        else:
+            self.pasted.add(text)
 
     def _written(self) -> None:
         self._weigh()

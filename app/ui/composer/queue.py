@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
 from ..icons import icon
 from ..palette import XS, XXS
 from ..theme import Theme
-from ..words import plain_tip
+from ..words import grouped, plain_tip
 from .field import MessageField
+from .pasted import joined, parted
 from .values import WaitingValue
 
 
@@ -34,6 +35,7 @@ class WaitingRow(QFrame):
         super().__init__(parent)
         self._value, self._theme = value, theme
         self._field: MessageField | None = None
+        self._pasted = ""  # what of it is too long for a field
         self.setProperty("role", "card")
         self._words = QLabel(self)
         self._words.setTextFormat(Qt.TextFormat.PlainText)
@@ -81,14 +83,17 @@ class WaitingRow(QFrame):
         if self._field is not None:
             return
         field = MessageField(self)
-        field.setPlainText(self._value.text)
+        self._pasted, words = parted(self._value.text)
+        field.setPlainText(words)
         field.setAccessibleName(self.tr("Waiting message"))
         field.submitted.connect(self._keep)
+        field.long_pasted.connect(self._hold)
         field.cancelled.connect(self._close)
         self._words.hide()
         self._edit.hide()
         self._row.insertWidget(0, field, 1)
         self._field = field
+        self._hint()
         self.held.emit(self._value.id, True)
         field.setFocus()
         field.selectAll()
@@ -128,10 +133,22 @@ class WaitingRow(QFrame):
     def _keep(self) -> None:
         if self._field is None:
             return
-        text = self._field.toPlainText().strip()
+        pasted = (self._pasted,) if self._pasted else ()
+        text = joined(pasted, self._field.toPlainText()).strip()
         if text and text != self._value.text:
             self.edited.emit(self._value.id, text)
         self._close()
+
+    def _hold(self, text: str) -> None:
+        """A long text goes before the words, as in the composer."""
+        self._pasted = joined((self._pasted,) if self._pasted else (), text)
+        self._hint()
+
+    def _hint(self) -> None:
+        if self._field is not None and self._pasted:
+            after = self.tr("Words after {count} pasted characters")
+            count = grouped(len(self._pasted))
+            self._field.set_hints(after.format(count=count))
 
     def _close(self) -> None:
         if self._field is None:
