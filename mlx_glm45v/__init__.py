@@ -17,10 +17,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch import BatchProgress, generate_batch
     from .chat import ChatSession, stream_generate
     from .checkpoints import Checkpoint, resolve
     from .config import Glm4vMoeConfig, Glm4vMoeTextConfig, Glm4vMoeVisionConfig
     from .conversion.pipeline import ConversionSummary, convert
+    from .conversion.target import discard_conversion
     from .errors import (
         Cancelled,
         CheckpointError,
@@ -68,10 +70,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES_BY_MODULE = {
+    "batch": ("BatchProgress", "generate_batch"),
     "chat": ("ChatSession", "stream_generate"),
     "checkpoints": ("Checkpoint", "resolve"),
     "config": ("Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"),
     "conversion.pipeline": ("ConversionSummary", "convert"),
+    "conversion.target": ("discard_conversion",),
     "errors": (
         "Cancelled",
         "CheckpointError",
@@ -128,6 +132,7 @@ _MODULES = {
 
 __all__ = [
     "Assessment",
+    "BatchProgress",
     "Box",
     "CachedRepo",
     "Cancelled",
@@ -176,7 +181,9 @@ __all__ = [
     "check_fits",
     "convert",
     "delete_repo",
+    "discard_conversion",
     "estimate_footprint",
+    "generate_batch",
     "load",
     "load_model",
     "measure",

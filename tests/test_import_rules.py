@@ -80,6 +80,7 @@ ROOMS = {
     "loading": room({"*"}, {"mlx"}),
     "replies": room({*VALUES, "generation", "processing.prompt"}),
     "prompting": room({"*"}),
+    "batch": room({"*"}, {"mlx"}),
     "chat": room({"*"}, {"mlx", "numpy"}),
     "generate": room({"*"}, {"mlx", "numpy", "PIL", "tqdm"}),
     "cli": room({"*"}, {"mlx", "numpy", "PIL", "tqdm"}),

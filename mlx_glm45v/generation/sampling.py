@@ -128,6 +128,11 @@ class Chooser:
         seed = secrets.randbits(64) if options.seed is None else options.seed
         self._key = mx.random.key(seed)
 
+    @property
+    def takes_likeliest(self) -> bool:
+        """Whether it does no more than that, so that several may choose at once."""
+        return self._greedy and not self._processors
+
     def __call__(self, logits: mx.array) -> mx.array:
         """The next token, (1,) lazily, from logits (1, vocab_size)."""
         if self._processors:
