@@ -22,7 +22,7 @@ from .header import Header
 from .models_page import ModelsPage
 from .notices import NoticeBar
 from .page import Page
-from .palette import L, M
+from .palette import XS, L, M
 from .settings_page import SettingsPage
 from .shortcuts_page import Shortcut, ShortcutsPage
 from .sidebar import Sidebar
@@ -105,6 +105,8 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.header)
         column.addWidget(self.transcript, 1)
+        # What is scrolled away ends above the composer, not under its edge.
+        column.addSpacing(XS)
         foot = QHBoxLayout()
         foot.setContentsMargins(L, 0, L, 0)
         foot.addStretch(0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QFontMetricsF,
     QMouseEvent,
     QSyntaxHighlighter,
@@ -192,6 +193,9 @@ class _CodePage(QPlainTextEdit):
         measure = QFontMetricsF(self._theme.code_font())
         self.setTabStopDistance(4 * measure.horizontalAdvance(" "))
         self._widest = None
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        event.ignore()  # the message has one for all its parts
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if abs(event.angleDelta().x()) > abs(event.angleDelta().y()):

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from PySide6.QtCore import QEvent, QRectF, Qt, QTimer
-from PySide6.QtGui import QEnterEvent, QFocusEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QEnterEvent,
+    QFocusEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QApplication, QWidget
 
 from ...conversation import Turn
 from ..palette import CARD_RADIUS, XS
 from .actions import Actions
+from .menu import message_menu
 from .shared import Shared
 from .stack import Stack
 
@@ -105,6 +115,17 @@ class MessageRow(Stack):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.update()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = message_menu(self._turn, self._shared.wishes, self, event.pos())
+        menu.popup(event.globalPos())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copying a message that has the focus copies all of it."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self._shared.wishes.copy.emit(self._turn.text)
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
