@@ -1,6 +1,7 @@
 """Many conversations with the demo: replies alone and together, errors, stops."""
 
 import itertools
+import time
 from dataclasses import replace
 from random import Random
 
@@ -80,7 +81,7 @@ def told(reply):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     asked=st.lists(st.tuples(conversations, options), min_size=1, max_size=6),
     size=st.integers(1, 4),
@@ -197,6 +198,19 @@ def test_progress_counts_conversations_and_tokens(demo):
     for name in ("done", "generated_tokens"):
         counts = [getattr(report, name) for report in reports]
         assert counts == sorted(counts)
+
+
+def test_each_reply_tells_the_seconds_of_its_own_prompt(demo):
+    started = time.perf_counter()
+    replies = [reply.usage for _, reply in generate_batch(*demo, CAPTIONS * 3, SHORT)]
+    seconds = time.perf_counter() - started
+    own = [
+        usage.media_seconds + usage.vision_seconds + usage.prefill_seconds
+        for usage in replies
+    ]
+    # Prompts are read one after the other.
+    assert sum(own) < seconds
+    assert [usage.time_to_first_token for usage in replies] == pytest.approx(own)
 
 
 def test_boxes_and_media_are_those_of_a_reply(demo):

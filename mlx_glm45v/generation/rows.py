@@ -91,6 +91,9 @@ class Rows:
                     choose, logits = end.value
                     break
             self._decoder.add(cache, choose, logits, rope_length=rope_length)
+        # Its first token is on its way. That others are read before it is looked at
+        # is not its own prompt's time.
+        request.clock.enter("decode")
         self._rows.append(_Row(number, request))
 
     def until_one_ends(self) -> Iterator[list[Said]]:
@@ -125,7 +128,6 @@ class Rows:
         for row, token in zip(self._rows, tokens, strict=True):
             if token is None:
                 continue
-            row.request.clock.enter("decode")
             said += [(row.number, delta) for delta in row.request.answer.take(token)]
             if row.request.answer.ended:
                 said += _end(row)
