@@ -38,7 +38,6 @@ class Settings:
     detail: Detail = "normal"
     theme: Theme = "system"
     font_scale: float = 1.0
-    reduced_motion: bool = False
     last_model: str = "demo"
     load_last_model: bool = True
     model_folders: tuple[str, ...] = ()

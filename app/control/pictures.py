@@ -18,7 +18,7 @@ from ..workers.media import MediaWorker
 from ..workers.values import MediaFailure, MediaSource, Strip
 
 _SIDE = 960
-_KEPT = 64
+_KEPT = 96
 Key = tuple[str, int | None]
 
 
@@ -45,6 +45,8 @@ class Pictures(QObject):
         self._kept: OrderedDict[Key, QPixmap] = OrderedDict()
         self._asked: dict[int, Key] = {}
         self._hopeless: set[Key] = set()
+        # Asked again they would drive out others, which would be asked for in turn.
+        self._dropped: set[Key] = set()
         worker.strip_ready.connect(self._ready)
         worker.failed.connect(self._failed)
 
@@ -58,9 +60,13 @@ class Pictures(QObject):
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        if key not in self._hopeless and key not in self._asked.values():
+        if key not in self._hopeless | self._dropped | set(self._asked.values()):
             self._ask(key)
         return None
+
+    def forgive(self) -> None:
+        """Other pictures are on show now: those that had to go may come again."""
+        self._dropped.clear()
 
     def _ask(self, key: Key) -> None:
         digest, page = key
@@ -86,7 +92,8 @@ class Pictures(QObject):
             return
         self._kept[key] = QPixmap(str(strip.frames[0].path))
         while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+            gone, _ = self._kept.popitem(last=False)
+            self._dropped.add(gone)
         self.changed.emit()
 
     def _failed(self, failure: MediaFailure) -> None:

@@ -15,7 +15,7 @@ from ..engine import protocol
 from ..engine.client import EngineClient
 from ..models import EngineState
 from ..settings import SettingsKeeper
-from ..store import Store, StoreError
+from ..store import Branch, Store, StoreError
 from .answer import Answer
 from .outbox import Outbox, Waiting
 from .trouble import told
@@ -34,6 +34,7 @@ class Talk(QObject):
     turn_changed = Signal(object)  # Turn
     said = Signal(int, str, str)  # turn, "thinking" or "answer", words
     progressed = Signal(object)  # protocol.Progress, None when that is over
+    turns_deleted = Signal(object)  # Branch, for `restore_turn`
     busy_changed = Signal(bool)
     troubled = Signal(str)  # what went wrong with the store, in plain words
 
@@ -195,7 +196,7 @@ class Talk(QObject):
                 self._doomed = turn
                 self.answer.stop()
                 return
-            self._store.delete_turn(turn)
+            self._deleted(self._store.delete_turn(turn))
             self.reopen()
 
     def keep_draft(self, text: str, attachments: tuple[Attachment, ...]) -> None:
@@ -243,10 +244,23 @@ class Talk(QObject):
 
     def _is_free(self) -> bool:
         """Whether the model can answer at once; says so where it cannot."""
-        if self.busy or self._engine.state.phase != "ready":
+        phase = self._engine.state.phase
+        if self.busy or phase in ("loading", "working"):
             self.troubled.emit(self.tr("The model is busy. Try again in a moment."))
-            return False
-        return True
+        # Where there is no model the window says so already.
+        return not self.busy and phase == "ready"
+
+    def restore_turn(self, branch: Branch) -> None:
+        """Undo `delete_turn`."""
+        with told(self.troubled.emit):
+            self._store.restore_turn(branch)
+            if self._is_open(branch.conversation):
+                self.reopen()
+            self.listed.emit()
+
+    def _deleted(self, branch: Branch) -> None:
+        self.turns_deleted.emit(branch)
+        self.listed.emit()
 
     def _is_under(self, turn: int, above: int) -> bool:
         """Whether a turn is another or follows it, shown or not."""
@@ -286,7 +300,7 @@ class Talk(QObject):
         with told(self.troubled.emit):
             doomed, self._doomed = self._doomed, None
             if doomed is not None:
-                self._store.delete_turn(doomed)
+                self._deleted(self._store.delete_turn(doomed))
                 if self._is_open(conversation):
                     self.reopen()
 

@@ -7,5 +7,6 @@ from .attachments import Media
 from .errors import StoreError
 from .export import export_json, export_markdown
 from .store import Store
+from .tree import Branch
 
-__all__ = ["Media", "Store", "StoreError", "export_json", "export_markdown"]
+__all__ = ["Branch", "Media", "Store", "StoreError", "export_json", "export_markdown"]

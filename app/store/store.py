@@ -271,13 +271,24 @@ class Store:
         with self._database.writing() as connection:
             tree.reveal(connection, turn_id)
 
-    def delete_turn(self, turn_id: int) -> None:
-        """Remove a turn with everything under it."""
+    def delete_turn(self, turn_id: int) -> tree.Branch:
+        """Remove a turn with everything under it; `restore_turn` brings it back."""
+        self.flush()
         with self._database.writing() as connection:
-            gone = tree.delete_branch(connection, turn_id)
-        for number in gone:
+            branch = tree.delete_branch(connection, turn_id)
+        for number in branch.ids:
             self._pending.deltas.pop(number, None)
             self._pending.endings.pop(number, None)
+        return branch
+
+    def restore_turn(self, branch: tree.Branch) -> None:
+        """Undo `delete_turn`.
+
+        Raises:
+            StoreError: what it stood under is gone, too.
+        """
+        with self._database.writing() as connection:
+            tree.restore_branch(connection, branch)
 
     def search(self, query: str, limit: int = 50) -> tuple[Hit, ...]:
         """Where words that begin like those of the query stand."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 
 from ..conversation import Attachment, Role, Turn
 from .errors import StoreError
@@ -123,11 +124,26 @@ def add_turn(
     return number
 
 
-def delete_branch(connection: sqlite3.Connection, turn: int) -> list[int]:
-    """Remove a turn and all under it; a neighbour is shown instead. Whose ids went."""
+@dataclass(frozen=True)
+class Branch:
+    """Turns that were removed, with all that their tables held of them."""
+
+    conversation: int
+    turns: tuple[tuple[object, ...], ...]
+    attachments: tuple[tuple[object, ...], ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The turns' numbers; the first is the one that was deleted."""
+        return tuple(int(str(row[0])) for row in self.turns)
+
+
+def delete_branch(connection: sqlite3.Connection, turn: int) -> Branch:
+    """Remove a turn and all under it; a neighbour is shown instead."""
     row = row_of(connection, turn)
     beside = siblings(connection, row)
     gone = [number for (number,) in connection.execute(_BRANCH, (turn,))]
+    branch = _copied(connection, row["conversation"], gone)
     connection.executemany("DELETE FROM turns WHERE id = ?", [(n,) for n in gone])
     place = beside.index(turn)
     left = beside[:place] + beside[place + 1 :]
@@ -135,7 +151,31 @@ def delete_branch(connection: sqlite3.Connection, turn: int) -> list[int]:
     if shown == turn:
         neighbour = left[max(place - 1, 0)] if left else None
         choose(connection, row["conversation"], row["parent"], neighbour)
-    return gone
+    return branch
+
+
+def restore_branch(connection: sqlite3.Connection, branch: Branch) -> None:
+    """Put back what `delete_branch` removed, and show it."""
+    for table, rows in (("turns", branch.turns), ("attachments", branch.attachments)):
+        for row in rows:
+            marks = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)
+    first = row_of(connection, branch.ids[0])
+    choose(connection, branch.conversation, first["parent"], first["id"])
+
+
+def _copied(
+    connection: sqlite3.Connection, conversation: int, turns: list[int]
+) -> Branch:
+    def rows(query: str) -> tuple[tuple[object, ...], ...]:
+        found = (connection.execute(query, (number,)) for number in turns)
+        return tuple(tuple(row) for rows in found for row in rows)
+
+    return Branch(
+        conversation,
+        rows("SELECT * FROM turns WHERE id = ?"),
+        rows("SELECT * FROM attachments WHERE turn = ?"),
+    )
 
 
 def _chosen(connection: sqlite3.Connection, row: sqlite3.Row) -> int | None:

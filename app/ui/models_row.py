@@ -144,10 +144,11 @@ class ModelRow(QFrame):
         entry = self._entry
         self.buttons.show_only(names, entry)
         if "load" in names:
-            runs = entry.problem is None and entry.fits != "no"
             load = self.buttons.button("load")
-            load.setEnabled(runs)
-            load.setToolTip("" if runs else self.tr("It does not run on this machine"))
+            load.setEnabled(entry.problem is None)
+            tight = entry.fits == "no"
+            words = self.tr("It needs more memory than this machine has. Asks first.")
+            load.setToolTip(words if tight else "")
         if "delete" not in names and self.question is not None:
             self.question.hide()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -12,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .announce import announce
 from .icons import icon
 from .palette import M, S
 from .theme import Theme, set_role
@@ -20,17 +23,16 @@ from .theme import Theme, set_role
 class NoticeBar(QFrame):
     """Shows one message at a time, perhaps with a button that helps."""
 
-    helped = Signal()
-
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._help: Callable[[], object] | None = None
         set_role(self, "banner")
         self.words = QLabel(self)
         self.words.setWordWrap(True)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.button = QPushButton(self)
-        self.button.clicked.connect(self.helped)
+        self.button.clicked.connect(self._helped)
         self._close = QToolButton(self)
         self._close.setAccessibleName(self.tr("Close"))
         self._close.clicked.connect(self.hide)
@@ -45,13 +47,26 @@ class NoticeBar(QFrame):
         self._dress()
         self.hide()
 
-    def say(self, text: str, offer: str = "") -> None:
-        """Show a message in place of the one before; `offer` is the button's words."""
+    def say(
+        self, text: str, offer: str = "", do: Callable[[], object] | None = None
+    ) -> None:
+        """Show a message in place of the one before.
+
+        `offer` are the words of a button that does `do`, and closes the message.
+        """
+        self._help = do
         self.words.setText(text)
         self.button.setText(offer)
         self.button.setVisible(bool(offer))
         self.setAccessibleName(text)
         self.show()
+        announce(self, text)
+
+    def _helped(self) -> None:
+        do, self._help = self._help, None
+        self.hide()
+        if do is not None:
+            do()
 
     def _dress(self) -> None:
         self._close.setIcon(icon("close", self._theme.palette.muted, 16))

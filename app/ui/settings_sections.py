@@ -63,8 +63,8 @@ def _answers(parent: QWidget) -> Sequence[Field]:
             optional=_tr("Use less than the model's whole context"),
             start=16384,
             hint=_tr(
-                "Prompt and answer together. Less of it takes less memory; the model "
-                "is loaded again."
+                "Prompt and answer together. Less of it takes less memory, from the "
+                "next question on."
             ),
             parent=parent,
         ),
@@ -124,7 +124,7 @@ def _media(parent: QWidget) -> Sequence[Field]:
                 ("normal", _tr("Normal")),
                 ("high", _tr("High: as sharp as allowed")),
             ),
-            _tr("Each attachment can be given another one."),
+            _tr("Also of what stands in the message that is being written."),
             parent,
         ),
         ChoiceField(
@@ -185,12 +185,6 @@ def _look(parent: QWidget) -> Sequence[Field]:
             _tr("Size of text"),
             [(size, f"{size:.0%}") for size in sizes],
             parent=parent,
-        ),
-        TickField(
-            "reduced_motion",
-            _tr("Less motion"),
-            _tr("Panels open at once."),
-            parent,
         ),
     )
 

@@ -25,7 +25,6 @@ class Theme(QObject):
         self._app = app
         self._choice = "system"
         self._scale = 1.0
-        self._reduced_motion = False
         self._palette = LIGHT
         # At 100 % once, so that scaling does not add up.
         self._family = app.font()
@@ -40,11 +39,6 @@ class Theme(QObject):
     def scale(self) -> float:
         """The factor on every text."""
         return self._scale
-
-    @property
-    def motion(self) -> int:
-        """Milliseconds that a motion may take, 0 for a person who wants none."""
-        return 0 if self._reduced_motion else 150
 
     def color(self, role: str) -> QColor:
         """A palette's entry by its name, for painting."""
@@ -69,12 +63,9 @@ class Theme(QObject):
         font.setPixelSize(self.pixels(CODE))
         return font
 
-    def apply(
-        self, choice: str, *, scale: float = 1.0, reduced_motion: bool = False
-    ) -> None:
+    def apply(self, choice: str, *, scale: float = 1.0) -> None:
         """Take on a look: "system", "light" or "dark", and a font scale."""
         self._choice, self._scale = choice, scale
-        self._reduced_motion = reduced_motion
         self._palette = self._chosen()
         colors = self._palette
         palette = QPalette()
@@ -114,7 +105,7 @@ class Theme(QObject):
 
     def _follow_system(self) -> None:
         if self._choice == "system" and self._chosen() != self._palette:
-            self.apply("system", scale=self._scale, reduced_motion=self._reduced_motion)
+            self.apply("system", scale=self._scale)
 
 
 def set_role(widget: QWidget, role: str) -> None:

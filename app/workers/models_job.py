@@ -21,6 +21,7 @@ from mlx_glm45v import (
     assess_size,
     cached_repos,
     delete_repo,
+    discard_conversion,
     resolve,
 )
 
@@ -42,6 +43,9 @@ def serve(channel: Channel) -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    if request["do"] == "discard":
+        discard_conversion(Path(request["folder"]))
+        return {"event": "deleted", "model": request["model"], "freed": 0}
     if request["do"] == "delete":
         name = request["model"]
         partial = {repo.repo_id for repo in cached_repos() if repo.state == "partial"}

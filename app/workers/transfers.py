@@ -65,8 +65,15 @@ class Transfers(QObject):
         if model in self._workers:
             return
         name = f"{Path(model).name}-{recipe}"
-        place = str(target or self._folder / name)
+        place = str(target or self._free(name))
         self._begin(Errand(model, "convert", target=place, recipe=recipe))
+
+    def _free(self, name: str) -> Path:
+        """A folder that is not there yet: two models may have one name."""
+        places = [self._folder / name]
+        while places[-1].exists():
+            places.append(self._folder / f"{name}-{len(places) + 1}")
+        return places[-1]
 
     def pause(self, model: str) -> None:
         """End the process; what it did is kept."""
@@ -81,14 +88,18 @@ class Transfers(QObject):
         self._begin(self._errands.get(model) or Errand(model, "download"))
 
     def cancel(self, model: str) -> None:
-        """End it and remove what a download has fetched, unless that was complete."""
+        """End it and remove what it has made, unless that was complete."""
         self._end_worker(model)
         errand = self._errands.pop(model, None)
         self._transfers.pop(model, None)
         self._remember()
         self.changed.emit(self.transfers)
-        if errand is not None and errand.kind == "download":
-            self._remove(model, only_partial=True)
+        if errand is None:
+            return
+        if errand.kind == "download":
+            self._remove(model, {"do": "delete", "only_partial": True})
+        elif errand.target is not None:
+            self._remove(model, {"do": "discard", "folder": errand.target})
 
     def delete(self, model: str) -> None:
         """Remove a repository from the Hub's cache."""
@@ -97,7 +108,7 @@ class Transfers(QObject):
         if self._transfers.pop(model, None) is not None:
             self._remember()
             self.changed.emit(self.transfers)
-        self._remove(model, only_partial=False)
+        self._remove(model, {"do": "delete", "only_partial": False})
 
     def close(self) -> None:
         """End all processes; unfinished work is shown paused at the next start."""
@@ -187,10 +198,9 @@ class Transfers(QObject):
             # Only the next start would miss it; what is under way goes on.
             print(f"{self._file} could not be written: {error}", file=sys.stderr)
 
-    def _remove(self, model: str, *, only_partial: bool) -> None:
+    def _remove(self, model: str, request: dict[str, Any]) -> None:
         if model in self._removers:
             return
-        request = {"do": "delete", "only_partial": only_partial}
         remover = ModelWorker("models", model, request, self)
         remover.told.connect(self._removed)
         remover.ended.connect(self._removing_ended)

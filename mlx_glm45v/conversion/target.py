@@ -26,6 +26,23 @@ _IGNORED = frozenset({".DS_Store"})
 _OURS = ("*.safetensors", INDEX_NAME, CONFIG_NAME, CARD_NAME, CHECKSUMS_NAME, *COPIED)
 
 
+def discard_conversion(folder: Path) -> bool:
+    """Remove the folder of a conversion that was not finished; whether there was one.
+
+    A finished folder, and one that no conversion began, stays as it is.
+    """
+    if not (folder / JOURNAL_NAME).exists():
+        return False
+    # The journal last: a removal that is cut short can be asked for again.
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != JOURNAL_NAME:
+            path.unlink()
+    shutil.rmtree(folder)
+    return True
+
+
 def check_target(target: Path, *, source: Path | None, overwrite: bool) -> None:
     """Raise `ConversionError` unless `target` may be written or gone on with.
 

@@ -109,11 +109,16 @@ def test_the_loaded_model_can_be_unloaded(page):
     assert heard == ["unload"]
 
 
-def test_what_does_not_run_here_cannot_be_loaded(page):
+def test_what_does_not_fit_here_says_so_before_it_is_loaded(page):
     page.set_entries((ModelEntry(REPO, "x", "hub", "ready", fits="no"),))
     load = page.row(REPO).buttons.button("load")
-    assert not load.isEnabled()
-    assert "machine" in load.toolTip()
+    assert load.isEnabled()  # the window asks before it is done
+    assert "memory" in load.toolTip()
+
+
+def test_what_is_broken_cannot_be_loaded(page):
+    page.set_entries((ModelEntry(REPO, "x", "hub", "ready", problem="It is torn."),))
+    assert not page.row(REPO).buttons.button("load").isEnabled()
 
 
 def test_deleting_asks_first(page):

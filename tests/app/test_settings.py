@@ -23,7 +23,7 @@ CHANGES = [
     {"model_folders": ("/models/one",)},
     {"model_folders": ("/models/a, b", "/models/ü=1; %20 @x")},
     {"system_prompt": 'Be brief, "please";\n@list(1)\n\\end = 好'},
-    {"checkpoint_sampling": False, "reduced_motion": True},
+    {"checkpoint_sampling": False, "load_last_model": False},
     {"theme": "dark", "detail": "high", "last_model": "org/model"},
 ]
 

@@ -223,3 +223,29 @@ def test_any_sequence_of_steps_gives_the_same_tree_after_a_restart(
     store = Store(folder)
     assert (store.path(chat), store.turns(chat)) == before
     store.close()
+
+
+def test_a_deleted_branch_can_be_put_back(store):
+    chat = store.create_conversation().id
+    first = store.add_question(chat, None, "one")
+    answer = store.add_answer(chat, first.id, "demo")
+    store.append(answer.id, "text", "words")
+    store.finish(answer.id, "complete")
+    picture = store.media.attach_bytes(b"%PDF-1.7", "a.pdf")
+    second = store.add_question(chat, answer.id, "two", (picture,))
+    before = store.path(chat)
+    branch = store.delete_turn(first.id)
+    assert store.path(chat) == ()
+    assert branch.ids[0] == first.id
+    store.restore_turn(branch)
+    assert store.path(chat) == before
+    assert [hit.turn for hit in store.search("two")][-1:] == [second.id]
+
+
+def test_a_branch_whose_conversation_is_gone_cannot_be_put_back(store):
+    chat = store.create_conversation().id
+    branch = store.delete_turn(store.add_question(chat, None, "one").id)
+    store.delete(chat)
+    store.purge_deleted()
+    with pytest.raises(StoreError):
+        store.restore_turn(branch)

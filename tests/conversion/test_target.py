@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from mlx_glm45v.conversion.journal import JOURNAL_NAME
-from mlx_glm45v.conversion.target import begin, check_target, replaced_bytes
+from mlx_glm45v.conversion.target import (
+    begin,
+    check_target,
+    discard_conversion,
+    replaced_bytes,
+)
 from mlx_glm45v.errors import ConversionError
 
 BEGUN_AS: dict[str, Any] = {"recipe": "4bit", "source": {"a": [1, 2], "b": [3, 4]}}
@@ -161,3 +166,16 @@ def test_files_of_other_programs_are_left_where_they_are(tmp_path: Path):
         check_target(tmp_path, source=None, overwrite=False)
     begin(tmp_path, BEGUN_AS, overwrite=True).close()
     assert film.read_text() == "half of it"
+
+
+def test_an_unfinished_folder_is_discarded_and_no_other(tmp_path: Path):
+    unfinished, other = tmp_path / "unfinished", tmp_path / "other"
+    for folder in (unfinished, other):
+        (folder / ".source").mkdir(parents=True)
+        (folder / "model.safetensors.part").touch()
+    (unfinished / JOURNAL_NAME).touch()
+    assert discard_conversion(unfinished)
+    assert not unfinished.exists()
+    assert not discard_conversion(other)
+    assert (other / "model.safetensors.part").exists()
+    assert not discard_conversion(tmp_path / "nowhere")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFileDialog
@@ -9,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 from ...conversation import Attachment, Box, Conversation, Turn
 from ...engine import protocol
 from ...paths import log_file
-from ...store import StoreError
+from ...store import Branch, StoreError
 from ...ui.annotated import annotated
 from ..parts import Parts
 
@@ -34,6 +36,7 @@ class ConversationPresenter(QObject):
         talk.turn_changed.connect(transcript.update_turn)
         talk.said.connect(transcript.append)
         talk.progressed.connect(self._progressed)
+        talk.turns_deleted.connect(self._offer_undo)
         talk.troubled.connect(parts.window.notices.say)
         parts.pictures.changed.connect(transcript.reload_pictures)
         transcript.copy_requested.connect(self._copy)
@@ -51,6 +54,7 @@ class ConversationPresenter(QObject):
         self, _conversation: Conversation | None, turns: tuple[Turn, ...]
     ) -> None:
         self._transcript.set_progress("")
+        self._parts.pictures.forgive()
         self._show(turns)
         self._name()
         self._parts.window.show_chat()
@@ -80,6 +84,14 @@ class ConversationPresenter(QObject):
             of = self.tr("{words}: {done:,} of {total:,}")
             words = of.format(words=words, done=progress.done, total=progress.total)
         self._transcript.set_progress(words)
+
+    def _offer_undo(self, branch: Branch) -> None:
+        count = len(branch.ids)
+        words = self.tr("Deleted: a message.")
+        if count > 1:
+            words = self.tr("Deleted: {count} messages.").format(count=count)
+        undo = partial(self._parts.talk.restore_turn, branch)
+        self._parts.window.notices.say(words, self.tr("Undo"), undo)
 
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)

@@ -19,7 +19,6 @@ class EnginePresenter(QObject):
         self._counts = "demo"  # whose processor counts
         parts.engine.state_changed.connect(self._changed)
         parts.talk.opened.connect(self._tell)
-        parts.window.notices.helped.connect(self._help)
         self._changed(parts.engine.state)
 
     def _changed(self, state: EngineState) -> None:
@@ -51,7 +50,8 @@ class EnginePresenter(QObject):
         if failed:
             self._restarts = state.restartable
             restart, choose = self.tr("Restart the model"), self.tr("Choose a model")
-            notices.say(state.problem or "", restart if self._restarts else choose)
+            words = restart if self._restarts else choose
+            notices.say(state.problem or "", words, self._help)
             self._noticed = True
         elif self._noticed:
             self._noticed = False

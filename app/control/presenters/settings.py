@@ -14,7 +14,7 @@ class SettingsPresenter(QObject):
     def __init__(self, parts: Parts, parent: QObject) -> None:
         super().__init__(parent)
         self._parts = parts
-        self._look: tuple[str, float, bool] | None = None
+        self._look: tuple[str, float] | None = None
         page = parts.window.settings
         page.changed.connect(self._choose)
         page.reset_requested.connect(parts.settings.reset)
@@ -33,14 +33,10 @@ class SettingsPresenter(QObject):
 
     def _apply(self, settings: Settings) -> None:
         window = self._parts.window
-        look = (settings.theme, settings.font_scale, settings.reduced_motion)
+        look = (settings.theme, settings.font_scale)
         if look != self._look:
             self._look = look
-            self._parts.theme.apply(
-                settings.theme,
-                scale=settings.font_scale,
-                reduced_motion=settings.reduced_motion,
-            )
+            self._parts.theme.apply(settings.theme, scale=settings.font_scale)
         window.settings.set_settings(settings)
         window.sidebar.setVisible(settings.sidebar_shown)
         window.composer.set_detail(settings.detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
+from ..announce import announce
 from ..icons import icon
 from ..palette import META, XS, XXS
 from ..theme import Theme
@@ -43,6 +44,7 @@ class Notice(QFrame):
         self._words.setText(text)
         self.setAccessibleName(text)
         self.setVisible(bool(text))
+        announce(self, text)
 
     def _dress(self) -> None:
         self._close.setIcon(icon("close", self._theme.palette.text, META + 2))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 
 _SWITCH = 0.0005  # seconds
+_PATIENCE = 200  # milliseconds
 
 Work = Callable[[], object]
 Then = Callable[[object], None]
@@ -38,10 +39,10 @@ class Background(QObject):
             self._pool.start(lambda: self._done.emit(then, work()))
 
     def close(self) -> None:
-        """Forget what waits and wait for what runs."""
+        """Forget what waits; what runs is waited for a moment, then left alone."""
         self._open = False
         self._pool.clear()
-        self._pool.waitForDone()
+        self._pool.waitForDone(_PATIENCE)
 
     def _deliver(self, then: Then, result: object) -> None:
         if self._open:

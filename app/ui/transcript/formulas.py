@@ -20,8 +20,9 @@ STREAMING = "streaming"
 _DISPLAYED = (("$$", "$$"), ("\\[", "\\]"))
 _DOLLAR = re.compile(r"\$(?![\s$])((?:[^$\\`]|\\.)+?)(?<!\s)\$(?![\d$])", re.DOTALL)
 _DOLLARS = re.compile(r"\$\$((?:[^$\\`]|\\.)+?)\$\$", re.DOTALL)
-_ROUND = re.compile(r"\\\((.+?)\\\)", re.DOTALL)
-_SQUARE = re.compile(r"\\\[(.+?)\\\]", re.DOTALL)
+# Bounded: openings that never close would each be searched for to the end.
+_ROUND = re.compile(r"\\\((.{1,2000}?)\\\)", re.DOTALL)
+_SQUARE = re.compile(r"\\\[(.{1,2000}?)\\\]", re.DOTALL)
 
 
 def add_formulas(parser: MarkdownIt) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from PySide6.QtCore import QEvent, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QMimeData, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QCursor,
     QDesktopServices,
@@ -39,6 +39,7 @@ class Prose(Paper):
         self._block = block
         self._formulas: tuple[Formula, ...] = ()
         self._pictures: dict[str, QImage] = {}
+        self._sources: dict[str, str] = {}  # LaTeX, by the pictures' names
         self._shown_drawn = False
         self._over = -1
         self.document().setIndentWidth(INDENT)
@@ -104,6 +105,28 @@ class Prose(Paper):
         address = name.toString() if isinstance(name, QUrl) else str(name)
         return self._pictures.get(address) if is_image else None
 
+    def createMimeDataFromSelection(self) -> QMimeData:
+        """Words with formulas as they were written; breaks that only help Qt go."""
+        data = super().createMimeDataFromSelection()
+        sources = self._sources_within(self.textCursor())
+        text = data.text()
+        for source in sources:
+            text = text.replace("\ufffc", source, 1)
+        plain = QMimeData()
+        plain.setText(text.replace("\u200b", ""))
+        return plain
+
+    def _sources_within(self, cursor: QTextCursor) -> list[str]:
+        """LaTeX of the formulas' pictures in a selection, in order."""
+        found = []
+        at = QTextCursor(self.document())
+        for place in range(cursor.selectionStart(), cursor.selectionEnd()):
+            at.setPosition(place + 1)
+            if at.charFormat().isImageFormat():
+                name = at.charFormat().toImageFormat().name()
+                found.append(self._sources.get(name, ""))
+        return found
+
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
         address = self.anchorAt(event.position().toPoint())
@@ -136,7 +159,7 @@ class Prose(Paper):
             return None
         image, width, height, centred = on_line(picture, self._x_height())
         name = f"formula:{len(self._pictures)}"
-        self._pictures[name] = image
+        self._pictures[name], self._sources[name] = image, formula.source
         return Drawn(name, width, height, centred)
 
     def _x_height(self) -> float:
