@@ -1,6 +1,6 @@
 """What stands in the composer: words and attachments, what they cost, kept on disk.
 
-Knows the store, the media worker and details (pixel budgets). Does not know widgets.
+Knows the store and the media worker. Does not know widgets.
 """
 
 from __future__ import annotations
@@ -18,17 +18,11 @@ from ..settings import Settings
 from ..store import StoreError
 from ..workers.media import MediaWorker
 from ..workers.values import Measured, MediaFailure, MediaSource, MediumCost, PromptTurn
+from .budgets import FOLLOWS, Own, budgeted, own_of
 from .pictures import picture_key
 
 _COUNT_MS = 300
 _SAVE_MS = 800
-# Most pixels of a picture, of all frames of a video, and frames a second; None is the
-# checkpoint's own. A 1080p picture is untouched by "normal".
-DETAILS: dict[str, tuple[int | None, int | None, float | None]] = {
-    "low": (602_112, 11_760_000, 1.0),
-    "normal": (2_408_448, 23_520_000, None),
-    "high": (None, None, None),
-}
 
 
 @dataclass(frozen=True)
@@ -37,6 +31,7 @@ class Item:
 
     key: str
     attachment: Attachment
+    own: Own = FOLLOWS
     cost: MediumCost | None = None
     problem: str | None = None
 
@@ -61,7 +56,6 @@ class Draft(QObject):
         self._turns: tuple[Turn, ...] = ()
         self._system = ""
         self._thinking = True
-        self._detail = "normal"
         self._settings = Settings()
         self._keys = count()
         self._asked: dict[int, str] = {}
@@ -140,23 +134,18 @@ class Draft(QObject):
 
     def set_settings(self, settings: Settings) -> None:
         """System prompt, and the budgets of what is in the draft and of what comes."""
-        self._settings, self._system = settings, settings.system_prompt
-        self._detail = settings.detail
+        before, self._settings = self._settings, settings
+        self._system = settings.system_prompt
         self._counting.start()
-        changed = False
-        for place, item in enumerate(self._items):
-            wanted = self._detailed(item.attachment)
-            if wanted != item.attachment:
-                self._items[place] = replace(item, attachment=wanted, cost=None)
-                self._measure(self._items[place])
-                changed = True
-        if changed:
-            self.changed.emit()
-            self._touched()
+        for item in tuple(self._items):
+            wanted = budgeted(item.attachment, settings, item.own)
+            # What was kept or edited stays as it is until its budgets are others.
+            if wanted != budgeted(item.attachment, before, item.own):
+                self._renew(item, wanted, item.own)
 
     def add(self, attachment: Attachment) -> None:
         """One more at the end."""
-        self._append(self._detailed(attachment))
+        self._append(budgeted(attachment, self._settings, FOLLOWS))
         self.changed.emit()
         self._touched()
 
@@ -179,6 +168,26 @@ class Draft(QObject):
     def item(self, key: str) -> Item | None:
         """The attachment with this key."""
         return next((each for each in self._items if each.key == key), None)
+
+    def own_of(self, key: str) -> Own:
+        """What is chosen for one attachment. Raises KeyError when it is gone."""
+        item = self.item(key)
+        if item is None:
+            raise KeyError(key)
+        return own_of(item.attachment, self._settings, item.own)
+
+    def set_own(self, key: str, own: Own) -> None:
+        """Budgets for one attachment, which the settings change no more."""
+        item = self.item(key)
+        if item is not None:
+            wanted = budgeted(item.attachment, self._settings, own)
+            self._renew(item, wanted, own)
+
+    def set_pages(self, key: str, pages: tuple[int, ...] | None) -> None:
+        """Which pages of a document go, from 1; None for all of them."""
+        item = self.item(key)
+        if item is not None:
+            self._renew(item, replace(item.attachment, pages=pages), item.own)
 
     def mark_unreadable(self, digest: str, problem: str) -> None:
         """Its head looked well, and the rest of it cannot be drawn."""
@@ -208,15 +217,19 @@ class Draft(QObject):
         self._counting.start()
         self._saving.start()
 
-    def _detailed(self, attachment: Attachment) -> Attachment:
-        still, moving, fps = DETAILS[self._detail]
-        if attachment.kind == "video":
-            most = _least(moving, self._settings.video_max_pixels)
-            return replace(
-                attachment, max_pixels=most, fps=self._settings.video_fps or fps
-            )
-        most = _least(still, self._settings.image_max_pixels)
-        return replace(attachment, max_pixels=most)
+    def _renew(self, item: Item, attachment: Attachment, own: Own) -> None:
+        """Measure one again, where it is not the same as before."""
+        same = attachment == item.attachment
+        if same and own == item.own:
+            return
+        renewed = replace(item, attachment=attachment, own=own)
+        if not same:
+            renewed = replace(renewed, cost=None, problem=None)
+        self._items[self._items.index(item)] = renewed
+        if not same:
+            self._measure(renewed)
+        self.changed.emit()
+        self._touched()
 
     def _append(self, attachment: Attachment) -> None:
         item = Item(f"a{next(self._keys)}", attachment)
@@ -306,8 +319,3 @@ class Draft(QObject):
 def _named(problem: str, attachment: Attachment) -> str:
     """The problem with the person's name of the file in place of the store's."""
     return re.sub(rf"{attachment.digest}(\.\w+)?", lambda _: attachment.name, problem)
-
-
-def _least(one: int | None, other: int | None) -> int | None:
-    given = [each for each in (one, other) if each is not None]
-    return min(given) if given else None

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from app.control.draft import DETAILS, Draft
+from app.control.budgets import DETAILS, Own
+from app.control.draft import Draft
 from app.conversation import Attachment, Turn
 from app.settings import Settings
 from app.store import Media
 from app.workers.media import MediaWorker
 from tests.app.real_app import CLIP, PICTURE
+from tests.processing.test_measure import pdf
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,68 @@ def test_a_detail_is_a_budget_of_pixels_and_the_settings_lower_it(draft, media):
     draft.set_settings(Settings(detail="high"))
     picture, clip = (item.attachment for item in draft.items)
     assert (picture.max_pixels, clip.max_pixels, clip.fps) == (None, None, None)
+
+
+def test_budgets_that_change_measure_the_cards_again(
+    draft, media, tmp_path, wait_until
+):
+    Image.new("RGB", (800, 600), "red").save(tmp_path / "large.png")
+    draft.add(media.attach(tmp_path / "large.png"))
+    wait_until(lambda: not draft.is_reading, 30)
+    normal = draft.items[0].cost.tokens
+    draft.set_settings(Settings(image_max_pixels=12_544))
+    assert draft.is_reading
+    wait_until(lambda: not draft.is_reading, 30)
+    assert draft.items[0].cost.tokens < normal
+    assert draft.attachments[0].tokens == draft.items[0].cost.tokens
+
+
+def test_other_settings_leave_the_cards_alone(draft, media, wait_until):
+    kept = replace(media.attach(PICTURE), max_pixels=50_000)
+    draft.open("", (kept,), (), thinking=False)
+    wait_until(lambda: not draft.is_reading, 30)
+    draft.set_settings(Settings(theme="dark", system_prompt="Be brief."))
+    assert draft.items[0].attachment == kept
+    assert not draft.is_reading
+
+
+def test_one_attachment_can_have_budgets_of_its_own(draft, media):
+    draft.add(media.attach(PICTURE))
+    draft.add(media.attach(CLIP))
+    picture, clip = (item.key for item in draft.items)
+    draft.set_own(picture, Own("low"))
+    draft.set_own(clip, Own("high", 0.5))
+    assert draft.item(picture).attachment.max_pixels == DETAILS["low"][0]
+    assert draft.item(clip).attachment.max_pixels is None
+    assert draft.item(clip).attachment.fps == 0.5
+    draft.set_settings(Settings(detail="normal", video_fps=4.0))
+    assert draft.item(picture).attachment.max_pixels == DETAILS["low"][0]
+    assert draft.item(clip).attachment.fps == 0.5
+    assert draft.own_of(clip) == Own("high", 0.5)
+
+
+def test_what_was_kept_tells_its_choice_by_its_budgets(draft, media):
+    low = replace(media.attach(PICTURE), max_pixels=DETAILS["low"][0])
+    clip = replace(media.attach(CLIP), max_pixels=DETAILS["normal"][1], fps=4.0)
+    draft.open("", (low, clip), (), thinking=False)
+    picture, film = (item.key for item in draft.items)
+    assert draft.own_of(picture) == Own("low")
+    assert draft.own_of(film) == Own("normal", 4.0)
+
+
+def test_chosen_pages_are_counted_anew_and_go(draft, media, wait_until):
+    document = media.attach_bytes(pdf((200, 100), (100, 200), (50, 50)), "three.pdf")
+    draft.add(document)
+    wait_until(lambda: not draft.is_reading, 30)
+    whole = draft.items[0].cost
+    draft.set_pages(draft.items[0].key, (2, 3))
+    assert draft.is_reading
+    wait_until(lambda: not draft.is_reading, 30)
+    assert draft.items[0].cost.tokens < whole.tokens
+    assert draft.attachments[0].pages == (2, 3)
+    draft.set_pages(draft.items[0].key, None)
+    wait_until(lambda: not draft.is_reading, 30)
+    assert draft.items[0].cost == whole
 
 
 def test_what_was_kept_is_measured_again(draft, media, wait_until):
