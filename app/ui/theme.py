@@ -7,7 +7,7 @@ theme and repaints on `changed`.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -93,9 +93,22 @@ class Theme(QObject):
         # One sheet after another takes Qt four times as long as none in between.
         self._app.setStyleSheet("")
         self._app.setPalette(palette)
-        self._app.setFont(self.font())
+        self._set_font()
         self._app.setStyleSheet(style_sheet(colors, scale))
         self.changed.emit()
+
+    def _set_font(self) -> None:
+        """The font of all text that no rule of the sheet is about."""
+        font = self.font()
+        same = font == self._app.font()
+        # Even the same: it takes the platform's own fonts of labels and buttons away.
+        self._app.setFont(font)
+        if same:
+            return
+        # Before the application runs, Qt tells no widget.
+        for widget in self._app.allWidgets():
+            change = QEvent(QEvent.Type.ApplicationFontChange)
+            QCoreApplication.sendEvent(widget, change)
 
     def _chosen(self) -> Palette:
         if self._choice == "system":
@@ -106,6 +119,8 @@ class Theme(QObject):
     def _follow_system(self) -> None:
         if self._choice == "system" and self._chosen() != self._palette:
             self.apply("system", scale=self._scale)
+        else:
+            self._set_font()
 
 
 def set_role(widget: QWidget, role: str) -> None:
