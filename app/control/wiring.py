@@ -22,6 +22,7 @@ from ..workers.media import MediaWorker
 from ..workers.transfers import Transfers
 from .arrivals import Arrivals
 from .draft import Draft
+from .log import show_log
 from .parts import Parts
 from .pictures import Pictures
 from .presenters.arrivals import ArrivalsPresenter
@@ -32,6 +33,7 @@ from .presenters.engine import EnginePresenter
 from .presenters.models import ModelsPresenter
 from .presenters.settings import SettingsPresenter
 from .presenters.sidebar import SidebarPresenter
+from .presenters.work import WorkPresenter
 from .talk import Talk
 
 # In the order in which they hear of a conversation that is opened.
@@ -44,6 +46,7 @@ _PRESENTERS = (
     EnginePresenter,
     SidebarPresenter,
     ModelsPresenter,
+    WorkPresenter,
 )
 
 
@@ -99,6 +102,11 @@ class Wiring(QObject):
         if settings.load_last_model:
             parts.engine.load(settings.last_model)
         parts.catalogue.refresh()
+
+    def tell_fault(self, words: str) -> None:
+        """An error that nobody expected was written to the log."""
+        notices = self.parts.window.notices
+        notices.say(words, self.tr("Show the log"), show_log)
 
     def offer_paths(self, paths: tuple[Path, ...]) -> None:
         """Files that were opened with the app."""

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QFileDialog
 
 from ...conversation import Attachment, Box, Conversation, Turn
 from ...engine import protocol
-from ...paths import log_file
 from ...store import Branch, StoreError
 from ...ui.annotated import annotated
+from ..log import show_log
 from ..parts import Parts
 
 
@@ -46,7 +46,7 @@ class ConversationPresenter(QObject):
         transcript.delete_requested.connect(talk.delete_turn)
         transcript.answer_now_requested.connect(talk.answer.answer_now)
         transcript.restart_model_requested.connect(parts.engine.restart)
-        transcript.show_log_requested.connect(self._show_log)
+        transcript.show_log_requested.connect(show_log)
         transcript.save_picture_requested.connect(self._save_picture)
         transcript.media_opened.connect(self._open_media)
 
@@ -95,11 +95,6 @@ class ConversationPresenter(QObject):
 
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-
-    def _show_log(self) -> None:
-        path = log_file()
-        path.touch()
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
     def _open_media(self, attachment: Attachment) -> None:
         try:
