@@ -3,7 +3,7 @@
 `talk` is the open conversation, with the `answer` under way and the `outbox` of what
 waits; `draft` is what stands in the composer; `arrivals` brings files in; `region`
 takes a picture of the screen; `pictures` finds what to show of attachments; `trouble`
-says what the store refuses; `awake` keeps the machine from sleeping; `log` opens the log.
-`presenters` connect all of these with the widgets, which know none of these rooms, and
-`wiring` makes everything.
+says what the store refuses; `awake` keeps the machine from sleeping; `log` opens what
+was logged. `presenters` connect all of these with the widgets, which know none of these
+rooms, and `wiring` makes everything.
 """

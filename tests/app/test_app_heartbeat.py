@@ -1,6 +1,7 @@
 """The window always listens: the longest gap of a 5 ms timer in what it finds hardest.
 
-The aim is 50 ms on a quiet machine; what fails the test is a gap that anybody feels.
+The aim is 50 ms. What the window's thread itself computes is held to twice that, for
+machines of tests are slow; a gap by the clock to what anybody feels.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from PySide6.QtWidgets import QToolButton
 
 from tests.app.real_app import Heartbeat, RealApp, running, spin
 
-MOST = 0.25
+MOST, MOST_WORK = 0.25, 0.1
 _PROSE = (
     "The **total** is 42.10, as the table says:\n\n"
     "| item | price |\n|---|---|\n| bread | 2.10 |\n| cheese | 40.00 |\n\n"
@@ -46,8 +47,10 @@ def pause(seconds: float) -> None:
 
 
 def check(what: str, heart: Heartbeat) -> None:
-    print(f"\nlongest gap, {what}: {heart.longest * 1000:.0f} ms")
+    gap, work = heart.longest * 1000, heart.work * 1000
+    print(f"\n{what}: longest gap {gap:.0f} ms, longest work {work:.0f} ms")
     assert heart.longest < MOST
+    assert heart.work < MOST_WORK
 
 
 def conversation(app: RealApp, turns: int) -> int:
