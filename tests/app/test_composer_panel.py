@@ -268,3 +268,16 @@ def test_the_file_dialog_does_not_hold_up_the_window(composer: Composer) -> None
     dialog.filesSelected.emit(["/tmp/a.png", "/tmp/b.pdf"])
     dialog.close()
     assert offered == [((Path("/tmp/a.png"), Path("/tmp/b.pdf")),)]
+
+
+def test_words_can_be_queued_with_the_mouse(composer: Composer) -> None:
+    sent, stopped = heard(composer.send_requested), heard(composer.stop_requested)
+    composer.set_busy(True)
+    assert composer.tools.later.isHidden()
+    composer.field.insert_words("and then")
+    assert not composer.tools.later.isHidden()
+    composer.tools.later.click()
+    assert sent == [("and then",)]
+    assert not stopped
+    composer.set_busy(False)
+    assert composer.tools.later.isHidden()

@@ -60,6 +60,9 @@ class ToolRow(QWidget):
         self.think.setCheckable(True)
         self.think.setAccessibleName(self.tr("Think before answering"))
         self.think.clicked.connect(self._toggled)
+        # While Stop stands where Send was.
+        self.later = self._tool(self.tr("Send when the model is free (Enter)"))
+        self.later.clicked.connect(self.send_pressed)
         self.send = QPushButton(self)
         self.send.setProperty("role", "send")
         self.send.clicked.connect(self._pressed)
@@ -74,6 +77,7 @@ class ToolRow(QWidget):
         row.addSpacing(XS)
         row.addWidget(self.think)
         row.addSpacing(XXS)
+        row.addWidget(self.later)
         row.addWidget(self.send)
         theme.changed.connect(self.restyle)
         self.restyle()
@@ -116,7 +120,11 @@ class ToolRow(QWidget):
         """Take on the theme's colours and sizes."""
         colors = self._theme.palette
         size = self._theme.pixels(_ICON)
-        for button, name in ((self.add, "plus"), (self.region, "region")):
+        for button, name in (
+            (self.add, "plus"),
+            (self.region, "region"),
+            (self.later, "send"),
+        ):
             button.setIcon(icon(name, colors.text, size))
             button.setIconSize(QSize(size, size))
         small = self._theme.pixels(12)
@@ -187,6 +195,7 @@ class ToolRow(QWidget):
     def _dress_send(self) -> None:
         colors, reason = self._theme.palette, "" if self._busy else self._reason
         self.send.setEnabled(not reason)
+        self.later.setVisible(self._busy and not self._reason)
         color = colors.muted if reason else colors.accent_text
         size = self._theme.pixels(_ICON)
         self.send.setIcon(icon("stop" if self._busy else "send", color, size))
@@ -210,7 +219,7 @@ class ToolRow(QWidget):
             "high": self.tr("high"),
         }
         full = self.tr("Detail: {level}").format(level=levels[self._detail])
-        short = levels[self._detail] if tight < 5 else ""
+        short = levels[self._detail] if tight < 6 else ""
         self.detail.setText(full if tight < 2 else short)
         self.detail.setToolTip(self.tr("How closely pictures and videos are looked at"))
         self.detail.setAccessibleName(full)
@@ -225,7 +234,7 @@ class ToolRow(QWidget):
         )
         tokens = self.tr("{cost} tokens of the context").format(cost=whole)
         self.cost.setVisible(self._context > 0 and tight < 4)
-        self.region.setVisible(tight < 6)
+        self.region.setVisible(tight < 5)
         self.cost.setToolTip(tokens if counted else self.tr("Counting tokens"))
         self.cost.setAccessibleName(self.cost.toolTip())
         if tight >= 1 and self._context and self._used is not None:
