@@ -176,12 +176,17 @@ class Draft(QObject):
             raise KeyError(key)
         return own_of(item.attachment, self._settings, item.own)
 
-    def set_own(self, key: str, own: Own) -> None:
-        """Budgets for one attachment, which the settings change no more."""
+    def set_detail(self, key: str, detail: str) -> None:
+        """One attachment's own, which the settings change no more."""
         item = self.item(key)
         if item is not None:
-            wanted = budgeted(item.attachment, self._settings, own)
-            self._renew(item, wanted, own)
+            self._set_own(item, replace(self._base(item), detail=detail))
+
+    def set_fps(self, key: str, fps: float | None) -> None:
+        """One video's own frames a second; None follows detail and settings."""
+        item = self.item(key)
+        if item is not None:
+            self._set_own(item, replace(self._base(item), fps=fps))
 
     def set_pages(self, key: str, pages: tuple[int, ...] | None) -> None:
         """Which pages of a document go, from 1; None for all of them."""
@@ -216,6 +221,14 @@ class Draft(QObject):
     def _touched(self) -> None:
         self._counting.start()
         self._saving.start()
+
+    def _base(self, item: Item) -> Own:
+        """What it was given here; of what was kept, what its budgets tell."""
+        given = budgeted(item.attachment, self._settings, item.own)
+        return item.own if given == item.attachment else self.own_of(item.key)
+
+    def _set_own(self, item: Item, own: Own) -> None:
+        self._renew(item, budgeted(item.attachment, self._settings, own), own)
 
     def _renew(self, item: Item, attachment: Attachment, own: Own) -> None:
         """Measure one again, where it is not the same as before."""

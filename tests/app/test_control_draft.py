@@ -157,8 +157,9 @@ def test_one_attachment_can_have_budgets_of_its_own(draft, media):
     draft.add(media.attach(PICTURE))
     draft.add(media.attach(CLIP))
     picture, clip = (item.key for item in draft.items)
-    draft.set_own(picture, Own("low"))
-    draft.set_own(clip, Own("high", 0.5))
+    draft.set_detail(picture, "low")
+    draft.set_detail(clip, "high")
+    draft.set_fps(clip, 0.5)
     assert draft.item(picture).attachment.max_pixels == DETAILS["low"][0]
     assert draft.item(clip).attachment.max_pixels is None
     assert draft.item(clip).attachment.fps == 0.5
@@ -168,6 +169,16 @@ def test_one_attachment_can_have_budgets_of_its_own(draft, media):
     assert draft.own_of(clip) == Own("high", 0.5)
 
 
+def test_what_was_not_chosen_follows_the_settings_on(draft, media):
+    draft.add(media.attach(CLIP))
+    draft.set_fps(draft.items[0].key, 0.5)
+    draft.set_settings(Settings(detail="high"))
+    clip = draft.items[0].attachment
+    assert (clip.max_pixels, clip.fps) == (None, 0.5)
+    draft.set_fps(draft.items[0].key, None)
+    assert draft.items[0].attachment.fps is None
+
+
 def test_what_was_kept_tells_its_choice_by_its_budgets(draft, media):
     low = replace(media.attach(PICTURE), max_pixels=DETAILS["low"][0])
     clip = replace(media.attach(CLIP), max_pixels=DETAILS["normal"][1], fps=4.0)
@@ -175,6 +186,8 @@ def test_what_was_kept_tells_its_choice_by_its_budgets(draft, media):
     picture, film = (item.key for item in draft.items)
     assert draft.own_of(picture) == Own("low")
     assert draft.own_of(film) == Own("normal", 4.0)
+    draft.set_detail(film, "low")
+    assert draft.own_of(film) == Own("low", 4.0)
 
 
 def test_chosen_pages_are_counted_anew_and_go(draft, media, wait_until):
