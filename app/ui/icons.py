@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QAbstractButton
 
 _PATHS = {
     "plus": "M12 5v14M5 12h14",
+    "minus": "M5 12h14",
     "close": "M6 6l12 12M18 6L6 18",
     "search": "M10.5 4a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13M15.5 15.5L20 20",
     "sidebar": "M4 5h16v14H4zM9.5 5v14",
