@@ -8,9 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PySide6.QtGui import QTextDocument, QTextFormat
 
 from app.conversation import Box
 from app.ui.palette import DARK, LIGHT
+from app.ui.transcript.look import Drawn, Look
 from app.ui.transcript.markdown import (
     Block,
     Code,
@@ -24,7 +26,7 @@ from app.ui.transcript.markdown import (
     marked,
     without_marks,
 )
-from app.ui.transcript.rich_text import Drawn, Look, formulas, html
+from app.ui.transcript.rich_text import formulas, html
 
 _MARKS = (
     "# ", "## ", "- ", "* ", "+ ", "1. ", "> ", "```", "```python", "~~~", "    ",
@@ -121,6 +123,27 @@ def test_text_deeper_than_the_parser_goes_keeps_its_words() -> None:
         "\n".join("  " * n + "- deep" for n in range(90)),
     ):
         assert shown(blocks(text)).count("deep") == text.count("deep")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("# a", 20), ("## a", 17), ("### a", 15), ("###### a", 15)]
+)
+def test_headings_have_the_sizes_of_the_app(text: str, size: int) -> None:
+    (block,) = blocks(text)
+    document = QTextDocument()
+    document.setHtml(page(block))
+    form = document.firstBlock().begin().fragment().charFormat()
+    assert form.font().pixelSize() == size
+    assert form.intProperty(QTextFormat.Property.FontSizeAdjustment) == 0
+
+
+def test_tasks_have_boxes() -> None:
+    (block,) = blocks("- [ ] open\n- [x] done\n- [y] neither\n\n[ ] no task")
+    written = page(block)
+    assert "\u2610 open" in written
+    assert "\u2611 done" in written
+    assert "[y] neither" in written
+    assert "[ ] no task" in written
 
 
 def test_raw_html_is_shown_as_text() -> None:

@@ -18,11 +18,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QTextEdit, QToolTip, QWidget
 from shiboken6 import isValid
 
+from .look import Drawn, Look
 from .markdown import Formula
 from .markdown import Prose as ProseBlock
 from .maths import on_line
 from .paper import Paper
-from .rich_text import INDENT, Drawn, Look, formulas, html
+from .rich_text import INDENT, formulas, html
 from .shared import Shared
 
 _OPENED = ("http", "https", "mailto")

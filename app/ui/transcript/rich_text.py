@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 
 from markdown_it.token import Token
 
-from ..palette import BODY, CODE, HEADINGS, LINE_HEIGHT, MONOSPACED, Palette
+from ..palette import BODY, HEADINGS, LINE_HEIGHT
+from .look import Drawn, Look
 from .markdown import BOX_CLOSE, BOX_NUMBER, BOX_OPEN, Formula, without_marks
 from .unfolding import WIDE
 
@@ -25,40 +25,8 @@ _WEB = ("http://", "https://", "mailto:")
 # One list inside another, in pixels.
 INDENT = 24
 _QUOTE_TABLES = 2
-_FAMILY = ",".join(f"'{name}'" for name in MONOSPACED)
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colours and the factor on every size."""
-
-    palette: Palette
-    scale: float
-
-    def px(self, size: int) -> int:
-        """A size at this factor."""
-        return round(size * self.scale)
-
-    def code(self, text: str) -> str:
-        """Words in the monospaced font on a ground of their own."""
-        ground = f"background-color:{self.ground}"
-        style = f"font-family:{_FAMILY};font-size:{self.px(CODE)}px;{ground}"
-        return f'<span style="white-space:pre-wrap;{style}">{escape(text)}</span>'
-
-    @property
-    def ground(self) -> str:
-        """The ground of code among words."""
-        return "#EFEFF2" if not self.palette.is_dark else "#333337"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A formula's picture as a document names it, in pixels."""
-
-    name: str
-    width: float
-    height: float
-    centred: bool
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_TICKS = {"[ ] ": "\u2610 ", "[x] ": "\u2611 ", "[X] ": "\u2611 "}
 
 
 Draw = Callable[[Formula], Drawn | None]
@@ -89,6 +57,12 @@ def _formula(token: Token) -> Formula:
     return Formula(latex, displayed, source)
 
 
+def _ticked(token: Token) -> Token:
+    """A task's first words with a box in place of its brackets."""
+    sign = _TICKS.get(token.content[:4]) if token.type == "text" else None
+    return token if sign is None else token.copy(content=sign + token.content[4:])
+
+
 class _Writer:
     """Turns tokens into HTML in order; keeps what is open."""
 
@@ -98,11 +72,16 @@ class _Writer:
         self._in_link = False
         self._cell_width = ""
         self._closings: list[str] = []
-        self._quotes = 0
+        self._quotes = self._lists = 0
+        self._begins_item = False
 
     def write(self, token: Token) -> None:
         if token.type == "inline":
-            for child in token.children or ():
+            children = tuple(token.children or ())
+            if self._begins_item and children:
+                self._begins_item = False
+                children = (_ticked(children[0]), *children[1:])
+            for child in children:
                 self._inline(child)
         elif token.type in ("fence", "code_block"):
             self._code_block(token)
@@ -119,19 +98,26 @@ class _Writer:
         if tag == "blockquote":
             self._quote(token.nesting > 0)
             return
+        if tag in ("ul", "ol"):
+            self._lists += token.nesting
+        # Qt would enlarge its own headings on top of the size that they are given.
+        written = "p" if tag in _HEADINGS else tag
         if token.nesting < 0:
-            self.parts.append(f"</{tag}>")
+            self.parts.append(f"</{written}>")
             return
+        if tag == "li":
+            self._begins_item = True
         style = f"line-height:{LINE_HEIGHT}%;"
         if tag == "p":
             style += f"margin-top:0;margin-bottom:{self._look.px(10)}px"
-        elif tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
+        elif tag in _HEADINGS:
             size = HEADINGS[min(int(tag[1]), 3) - 1]
             style = f"font-size:{self._look.px(size)}px;font-weight:600;"
             style += f"margin-top:{self._look.px(14)}px;"
             style += f"margin-bottom:{self._look.px(8)}px"
         elif tag in ("ul", "ol"):
-            style = f"margin-top:0;margin-bottom:{self._look.px(10)}px"
+            below = self._look.px(10) if self._lists == 1 else 0
+            style = f"margin-top:0;margin-bottom:{below}px"
         elif tag == "div":
             style = f"margin-left:{INDENT}px"
         elif tag == "table":
@@ -152,7 +138,7 @@ class _Writer:
             return
         start = token.attrs.get("start")
         number = f' start="{int(start)}"' if tag == "ol" and start is not None else ""
-        self.parts.append(f'<{tag}{number} style="{style}">')
+        self.parts.append(f'<{written}{number} style="{style}">')
 
     def _quote(self, opens: bool) -> None:
         """A table with an edge; inside two of them only moved in.
@@ -239,9 +225,7 @@ class _Writer:
         text = escape(without_marks(token.content).removesuffix("\n"))
         language = escape(without_marks(token.info).strip())
         head = f'<span style="color:{look.palette.muted}">{language}</span><br>'
-        style = (
-            f"white-space:pre-wrap;font-family:{_FAMILY};font-size:{look.px(CODE)}px"
-        )
+        style = f"white-space:pre-wrap;{look.monospaced}"
         self.parts.append(
             f'<table width="100%" cellpadding="8" style="margin-bottom:8px"><tr>'
             f'<td style="background-color:{look.ground}"><p style="{style}">'
