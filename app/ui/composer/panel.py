@@ -75,6 +75,7 @@ class Composer(QFrame):
         self._connect()
         theme.changed.connect(self.update)
         self.set_busy(False)
+        self._weigh()
 
     @property
     def text(self) -> str:
