@@ -63,8 +63,6 @@ class ZoomBar(QWidget):
         self.share.setAccessibleName(self.tr("Zoom: {share}").format(share=words))
         self.smaller.setEnabled(there and zoom.value > zoom.least * 1.001)
         self.larger.setEnabled(there and zoom.value < zoom.most * 0.999)
-        self.fit.setEnabled(there and not self._canvas.fits)
-        self.own.setEnabled(there and (self._canvas.fits or zoom.value != 1.0))
 
     def _dress(self) -> None:
         theme = self._theme
@@ -109,6 +107,8 @@ class PlaceBar(QWidget):
             words = self.tr("Page {place} of {count}").format(
                 place=words, count=grouped(max(value.numbers))
             )
+            if value.chosen is not None and place not in value.chosen:
+                words = self.tr("{page}, left out").format(page=words)
         self.words.setText(words)
         self.all.setText(back)
         self.all.setToolTip(self.tr("{back} (Esc)").format(back=back))

@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from ..palette import CARD_RADIUS
+from ..palette import CARD_RADIUS, XS
 from ..theme import Theme
 from ..transcript.background import Background
 from .pyramid import Pyramid, read_pyramid
@@ -67,8 +67,8 @@ class Canvas(QAbstractScrollArea):
         return Zoom(
             max(1, self._own.width()),
             max(1, self._own.height()),
-            round(room.width() * ratio),
-            round(room.height() * ratio),
+            round((room.width() - 2 * XS) * ratio),
+            round((room.height() - 2 * XS) * ratio),
             self._wanted,
         )
 
@@ -255,6 +255,8 @@ class Canvas(QAbstractScrollArea):
         smooth = zoom < _SQUARES
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(seen, level, source)
+        painter.setPen(QPen(self._theme.color("border"), 1))
+        painter.drawRect(target.toRect().adjusted(-1, -1, 0, 0))
 
     def _paint_waiting(self, painter: QPainter) -> None:
         """The shape of what comes, where it is known."""

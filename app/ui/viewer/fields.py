@@ -115,6 +115,7 @@ class Fields(QWidget):
                 field.body.addStretch(1)
                 field.edited.connect(self.edited)
                 row.addWidget(field, stretch)
+        row.addStretch(0 if self.pages is not None else 2)
 
     def set_value(self, value: ViewerValue) -> None:
         """Show what is in force; says nothing."""

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
 
-from ..palette import XS
+from ..palette import SCROLL_BAR, XS
 from ..theme import Theme
 from .cell import BOXES, CellDelegate
 from .cells import TAKEN, Cells
@@ -41,7 +41,7 @@ class Grid(QListView):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verticalScrollBar().valueChanged.connect(self._resting.start)
         self.cells.modelReset.connect(self._resting.start)
@@ -80,7 +80,7 @@ class Grid(QListView):
         size, room = self.gridSize(), self.viewport().size()
         if size.isEmpty() or not self.isVisible():
             return ()
-        columns = max(1, room.width() // size.width())
+        columns = max(1, self._room() // size.width())
         top = self.verticalScrollBar().value()
         first = top // size.height() * columns
         last = ((top + room.height()) // size.height() + 1) * columns
@@ -124,10 +124,14 @@ class Grid(QListView):
     def _arrange(self) -> None:
         """As many columns as there is room for, which share it."""
         least = self._delegate.size + QSize(XS, XS)
-        room = self.viewport().width()
+        room = self._room()
         columns = max(1, room // least.width())
         across = max(least.width(), room // columns)
-        size = QSize(min(across, room) if room else across, least.height())
+        size = QSize(min(across, max(1, room)), least.height())
         if size != self.gridSize():
             self.setGridSize(size)
         self._resting.start()
+
+    def _room(self) -> int:
+        """The width for cells, the same with a scroll bar and without."""
+        return self.width() - SCROLL_BAR - 2

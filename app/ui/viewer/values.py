@@ -91,7 +91,8 @@ def _extent(value: ViewerValue) -> list[str]:
         case "image":
             return _picture_extent(value)
         case "video":
-            parts = [] if value.length is None else [clock(value.length)]
+            length = value.length
+            parts = [] if length is None else [clock(length).partition(".")[0]]
             if value.seconds:
                 count = len(value.seconds)
                 parts.append(_many(count, _tr("1 frame"), _tr("{count} frames")))
@@ -105,7 +106,7 @@ def _picture_extent(value: ViewerValue) -> list[str]:
     if value.size is not None:
         parts.append(_pixels(*value.size))
     if value.seen is not None and value.seen != value.size:
-        parts.append(_tr("seen as {pixels}").format(pixels=_pixels(*value.seen)))
+        parts.append(_tr("the model sees {pixels}").format(pixels=_pixels(*value.seen)))
     return parts
 
 
