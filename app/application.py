@@ -21,6 +21,7 @@ from .paths import APP_NAME, data_folder, settings_file
 from .settings import SettingsKeeper
 from .store import Store, StoreError
 from .ui.empty import Example
+from .ui.main_window import NAME
 from .ui.theme import Theme
 
 
@@ -41,7 +42,7 @@ def main() -> int:
     """Show the window until it is closed."""
     app = Application(sys.argv)
     app.setApplicationName(APP_NAME)
-    app.setApplicationDisplayName(APP_NAME)
+    app.setApplicationDisplayName(NAME)
     app.setStyle("Fusion")
     settings = SettingsKeeper(
         QSettings(str(settings_file()), QSettings.Format.IniFormat), app

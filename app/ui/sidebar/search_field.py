@@ -25,6 +25,8 @@ class SearchField(QLineEdit):
         self.setPlaceholderText(self.tr("Search"))
         self.setAccessibleName(self.tr("Search conversations"))
         self._empty = QToolButton(self)
+        # The role's own room would leave none for the sign.
+        self._empty.setStyleSheet("QToolButton { border: none; padding: 0; }")
         self._empty.setCursor(Qt.CursorShape.ArrowCursor)
         self._empty.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         name = self.tr("Clear the search")
@@ -60,6 +62,6 @@ class SearchField(QLineEdit):
         self._place()
 
     def _place(self) -> None:
-        side = min(self.height() - 2 * XXS, self._empty.sizeHint().height())
+        side = self._theme.pixels(_ICON) + XXS
         top = (self.height() - side) // 2
         self._empty.setGeometry(self.width() - side - XXS, top, side, side)
