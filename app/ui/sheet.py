@@ -61,7 +61,7 @@ QLabel[role="chip"] {{
 
 QPushButton {{
     background: {c.window}; border: 1px solid {c.border};
-    border-radius: {CARD_RADIUS}px; padding: 6px 14px;
+    border-radius: {CARD_RADIUS}px; padding: 6px 14px; outline: none;
 }}
 QPushButton:hover {{ background: {c.raised}; border-color: {c.muted}; }}
 QPushButton:pressed {{ background: {c.soft}; }}
@@ -113,7 +113,7 @@ QPushButton[role="pill"]:focus {{ border: 2px solid {c.accent}; padding: 3px 11p
 QPushButton[role="pill"]:checked:focus {{ border-color: {c.text}; }}
 QToolButton {{
     background: transparent; border: 2px solid transparent;
-    border-radius: {CARD_RADIUS}px; padding: 4px;
+    border-radius: {CARD_RADIUS}px; padding: 4px; outline: none;
 }}
 QToolButton:hover, QToolButton:checked {{ background: {c.soft}; }}
 QToolButton:focus {{ border-color: {c.accent}; }}
