@@ -33,6 +33,7 @@ from .presenters.engine import EnginePresenter
 from .presenters.models import ModelsPresenter
 from .presenters.settings import SettingsPresenter
 from .presenters.sidebar import SidebarPresenter
+from .presenters.viewer import ViewerPresenter
 from .presenters.work import WorkPresenter
 from .talk import Talk
 
@@ -46,6 +47,7 @@ _PRESENTERS = (
     EnginePresenter,
     SidebarPresenter,
     ModelsPresenter,
+    ViewerPresenter,
     WorkPresenter,
 )
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QTimer, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, QTimer
 
-from ...store import StoreError
 from ...ui.composer import CardValue
 from ..draft import Item
 from ..parts import Parts
@@ -35,7 +33,6 @@ class DraftPresenter(QObject):
         parts.engine.state_changed.connect(self._show_cost)
         composer.attachment_removed.connect(draft.remove)
         composer.attachment_moved.connect(draft.move)
-        composer.attachment_opened.connect(self._open_item)
         self._show_cost()
 
     def _opened(self) -> None:
@@ -96,14 +93,3 @@ class DraftPresenter(QObject):
                 "less detail."
             )
         self._composer.set_blocked(reason)
-
-    def _open_item(self, key: str) -> None:
-        item = self._parts.draft.item(key)
-        if item is None:
-            return
-        try:
-            path = self._parts.store.media.file_of(item.attachment)
-        except StoreError as error:
-            self._parts.window.notices.say(str(error))
-        else:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

@@ -7,15 +7,10 @@ person wants. Asks no worker and changes no draft.
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
-    QKeyEvent,
-    QKeySequence,
-    QResizeEvent,
-)
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from ..announce import announce
 from ..header import Title
 from ..icons import icon
 from ..page import wrapped
@@ -81,8 +76,7 @@ class AttachmentViewer(QDialog):
             self.fields.set_value(value)
         self.stage.set_value(value)
         if before.counting and not value.counting and self.isVisible():
-            event = QAccessibleAnnouncementEvent(self.facts, words)
-            QAccessible.updateAccessibility(event)
+            announce(self.facts, words)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc leaves what was enlarged first, then the viewer."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
+from ..announce import announce
 from ..page import wrapped
 from ..palette import M
 from ..settings_fields import ChoiceField, Field
@@ -71,8 +71,7 @@ class PagesField(Field):
         """What is wrong; the usual hint where nothing is."""
         hint = self.tr("Such as 1-3, 7. Empty: all pages.")
         if problem and problem != self.below.text():
-            event = QAccessibleAnnouncementEvent(self.edit, problem)
-            QAccessible.updateAccessibility(event)
+            announce(self.edit, problem)
         self.below.setText(problem or hint)
         set_role(self.below, "problem" if problem else "meta")
         self.edit.setAccessibleDescription(problem or hint)
