@@ -64,6 +64,16 @@ class Pictures(QObject):
             self._ask(key)
         return None
 
+    def file_of(self, digest: str) -> Path | None:
+        """The file of a picture, None where there is none of it alone."""
+        attachment = self._known.get(digest)
+        if attachment is None or attachment.kind != "image":
+            return None
+        try:
+            return self._file_of(attachment)
+        except StoreError:
+            return None
+
     def forgive(self) -> None:
         """Other pictures are on show now: those that had to go may come again."""
         self._dropped.clear()

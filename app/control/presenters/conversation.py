@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
-from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from ...conversation import Attachment, Box, Conversation, Turn
+from ...conversation import Box, Conversation, Turn
 from ...engine import protocol
-from ...store import Branch, StoreError
-from ...ui.annotated import annotated
+from ...store import Branch
+from ...ui.annotated import Ink
 from ..log import show_log
 from ..parts import Parts
+from ..saving import PictureSaving
 
 
 class ConversationPresenter(QObject):
@@ -28,6 +30,9 @@ class ConversationPresenter(QObject):
             "vision": self.tr("Looking"),
             "prompt": self.tr("Reading the prompt"),
         }
+        self._saving = PictureSaving(self)
+        self._saving.saved.connect(self._saved)
+        self._saving.failed.connect(self._not_saved)
         talk = parts.talk
         talk.opened.connect(self._opened)
         talk.reread.connect(self._show)
@@ -48,7 +53,6 @@ class ConversationPresenter(QObject):
         transcript.restart_model_requested.connect(parts.engine.restart)
         transcript.show_log_requested.connect(show_log)
         transcript.save_picture_requested.connect(self._save_picture)
-        transcript.media_opened.connect(self._open_media)
 
     def _opened(
         self, _conversation: Conversation | None, turns: tuple[Turn, ...]
@@ -96,24 +100,26 @@ class ConversationPresenter(QObject):
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
 
-    def _open_media(self, attachment: Attachment) -> None:
-        try:
-            path = self._parts.store.media.file_of(attachment)
-        except StoreError as error:
-            self._parts.window.notices.say(str(error))
-        else:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
-
     def _save_picture(
         self, digest: str, page: int | None, boxes: tuple[Box, ...]
     ) -> None:
-        window = self._parts.window
-        shown = self._parts.pictures.picture(digest, page)
+        pictures, window = self._parts.pictures, self._parts.window
+        shown = pictures.picture(digest, page)
         if shown is None:
             return
-        path, _ = QFileDialog.getSaveFileName(
+        chosen, _ = QFileDialog.getSaveFileName(
             window, self.tr("Save the picture"), "boxes.png", "PNG (*.png)"
         )
-        if path and not annotated(shown, boxes, self._parts.theme).save(path):
-            words = self.tr("{path} cannot be written. Choose a folder you own.")
-            window.notices.say(words.format(path=path))
+        if chosen:
+            target = Path(chosen)
+            target = target if target.suffix else target.with_suffix(".png")
+            file = pictures.file_of(digest) if page is None else None
+            ink = Ink.of(self._parts.theme)
+            self._saving.save(file, shown.toImage(), boxes, ink, target)
+
+    def _saved(self, path: str) -> None:
+        self._parts.window.notices.say(self.tr("Saved: {path}").format(path=path))
+
+    def _not_saved(self, path: str) -> None:
+        words = self.tr("{path} cannot be written. Choose a folder you own.")
+        self._parts.window.notices.say(words.format(path=path))
