@@ -43,7 +43,7 @@ def test_killed_while_loading_it_is_said_and_started_again(app):
     kill(app)
     notices = app.window.notices
     assert notices.isVisible()
-    assert "restart the model" in notices.words.text()
+    assert "restart the model" in notices.text
     assert app.composer.queue.rows[0].isVisible()
     notices.button.click()
     app.idle()

@@ -107,7 +107,7 @@ def test_an_export_as_markdown_has_its_media_beside_it(
     assert "granite" not in text
     (media,) = tmp_path.rglob("*.png")
     assert media.read_bytes() == PICTURE.read_bytes()
-    assert str(page) in app.window.notices.words.text()
+    assert str(page) in app.window.notices.text
 
 
 def test_an_export_as_json_has_every_branch(app, told, tmp_path, monkeypatch):
@@ -125,4 +125,4 @@ def test_an_export_that_cannot_be_written_is_said(app, told, tmp_path, monkeypat
         QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "file")
     )
     app.sidebar.export_requested.emit(told, "markdown")
-    assert "failed" in app.window.notices.words.text()
+    assert "failed" in app.window.notices.text

@@ -99,7 +99,7 @@ def test_a_damaged_database_is_put_aside_replaced_and_said(begin, tmp_path):
     with begin(load_last_model=True) as app:
         assert app.listed() == ()
         app.ready()
-        words = app.window.notices.words.text()
+        words = app.window.notices.text
         assert "chats.db.damaged-1" in words
         assert app.window.notices.isVisible()
         assert app.ask("Hi").state == "complete"
@@ -112,7 +112,7 @@ def test_a_last_model_that_is_gone_is_said_with_a_way_to_another(begin, tmp_path
         spin(lambda: app.engine.state.phase == "failed", "the failure")
         notices = app.window.notices
         assert notices.isVisible()
-        assert str(tmp_path / "gone") in notices.words.text()
+        assert str(tmp_path / "gone") in notices.text
         assert not app.composer.tools.send.isEnabled()
         assert "models page" in app.composer.tools.send.toolTip()
         app.write("not lost")
@@ -156,7 +156,7 @@ def test_a_full_disk_costs_no_word(begin, tmp_path):
         app.composer.send_requested.emit(words)
         notices = app.window.notices
         assert notices.isVisible()
-        assert "disk" in notices.words.text().lower()
+        assert "disk" in notices.text.lower()
         assert app.composer.text == words
         connection.execute("PRAGMA max_page_count = 1000000")
         notices.hide()
