@@ -30,7 +30,7 @@ class PagesField(Field):
         self.edit = QLineEdit(self)
         self._rest = QTimer(self, singleShot=True, interval=_TYPING_PAUSE)
         self._rest.timeout.connect(self.tell)
-        self.edit.textEdited.connect(self._rest.start)
+        self.edit.textEdited.connect(self._typing)
         self.edit.editingFinished.connect(self.tell)
         self.finish(self.edit)
         self.below = wrapped("", "meta", self)
@@ -53,6 +53,9 @@ class PagesField(Field):
             return  # the cursor stays where a person is writing
         self.edit.setText(pages_text(value))
         self.say("")
+
+    def _typing(self) -> None:
+        self._rest.start()
 
     def tell(self) -> None:
         """Say what was typed, unless nothing is new."""

@@ -43,7 +43,7 @@ class Grid(QListView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalScrollBar().valueChanged.connect(self._resting.start)
+        self.verticalScrollBar().valueChanged.connect(self._scrolled)
         self.cells.modelReset.connect(self._resting.start)
         theme.changed.connect(self._arrange)
 
@@ -115,6 +115,10 @@ class Grid(QListView):
             self.toggled.emit(index.row())
         else:
             self.opened.emit(index.row())
+
+    def _scrolled(self) -> None:
+        # Not the timer's own slot, which would take the place for its time.
+        self._resting.start()
 
     def _ask(self) -> None:
         missing = self.cells.missing(self.seen())
