@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
 from ..models import EngineState, ModelEntry, Transfer
 from .models_row import ModelRow
 from .page import Page, wrapped
+from .palette import XXS
 
 
 class ModelsPage(Page):
@@ -37,14 +38,17 @@ class ModelsPage(Page):
 
     def build(self) -> None:
         self._rows = {}
-        self.add_button = QPushButton(self.tr("Add a folder…"), self)
-        self.add_button.setToolTip(
-            self.tr("A folder with a model, or with several models in it")
-        )
-        self.add_button.clicked.connect(self._choose_folder)
-        self.top.insertWidget(1, self.add_button)
         self._waiting = wrapped(self.tr("Looking for models"), "muted", self)
         self.column.addWidget(self._waiting)
+        self.add_button = QPushButton(self.tr("Add a folder…"), self)
+        self.add_button.clicked.connect(self._choose_folder)
+        words = self.tr("A folder with a model, or with several models in it.")
+        self.add_button.setAccessibleDescription(words)
+        add = QVBoxLayout()
+        add.setSpacing(XXS)
+        add.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
+        add.addWidget(wrapped(words, "meta", self))
+        self.column.addLayout(add)
         self.column.addStretch(1)
         self._show()
 

@@ -223,7 +223,7 @@ def test_buttons_name_their_model_to_a_screen_reader(page):
     assert download.accessibleName() == "Download, GLM-4.5V 4-bit"
 
 
-@pytest.mark.parametrize("scale", [1.0, 1.5])
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
 def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
     qapp_theme.apply("dark", scale=scale)
     page = ModelsPage()

@@ -155,7 +155,7 @@ def test_every_field_has_a_name_for_a_screen_reader(page):
                 assert widget.accessibleName() or widget.text()
 
 
-@pytest.mark.parametrize("scale", [1.0, 1.5])
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
 def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
     qapp_theme.apply("dark", scale=scale)
     pages = SettingsPage(), ShortcutsPage([Shortcut("All", "long words " * 9, "Up")])
@@ -165,7 +165,7 @@ def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
         qapp.processEvents()
         assert page.area.horizontalScrollBar().maximum() == 0
         # Made at one size and shown in another, as where the size is chosen.
-        qapp_theme.apply("dark", scale=2.5 - scale)
+        qapp_theme.apply("dark", scale=3.0 - scale)
         qapp.processEvents()
         assert page.area.horizontalScrollBar().maximum() == 0
         qapp_theme.apply("dark", scale=scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QLocale, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -91,8 +92,7 @@ class EngineFoot(QWidget):
         words.addWidget(self.detail)
         head.addWidget(self._dot)
         head.addWidget(self.title, 1)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(XXS)
+        buttons = self._buttons = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         buttons.addWidget(self.models)
         buttons.addWidget(self.settings)
         buttons.addStretch()
@@ -131,6 +131,7 @@ class EngineFoot(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._elide()
+        self._turn()
 
     def _phase(self, state: EngineState) -> str:
         if state.phase == "loading" and state.total:
@@ -155,6 +156,16 @@ class EngineFoot(QWidget):
         button.setProperty("role", "quiet")
         return button
 
+    def _turn(self) -> None:
+        """Below one another where a large text leaves no room beside."""
+        buttons = (self.models, self.settings)
+        wanted = sum(button.sizeHint().width() for button in buttons) + 3 * XXS
+        beside, directions = wanted <= self.width(), QBoxLayout.Direction
+        self._buttons.setDirection(
+            directions.LeftToRight if beside else directions.TopToBottom
+        )
+        self._buttons.setSpacing(XXS if beside else 0)
+
     def _elide(self) -> None:
         metrics, room = self.title.fontMetrics(), self.title.width()
         self.title.setText(
@@ -166,4 +177,5 @@ class EngineFoot(QWidget):
         for button, name in ((self.models, "model"), (self.settings, "gear")):
             dress(button, name, color, size)
         self._dot.restyle()
+        self._turn()
         self._elide()
