@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_glm45v.cli.arguments import default_question, media_part, parse
+from mlx_glm45v.cli.statuses import FAILED, INTERRUPTED
 from mlx_glm45v.errors import Glm45vError, NotEnoughMemory
 from mlx_glm45v.messages import Message, Part, TextPart
 
 if TYPE_CHECKING:
-    from mlx_glm45v.chat import ChatOptions, ChatSession
+    from mlx_glm45v.chat import ChatSession
     from mlx_glm45v.cli.terminal import Terminal
     from mlx_glm45v.replies import Reply
 
-FAILED, INTERRUPTED = 1, 130
 TRACEBACK_VARIABLE = "GLM45V_TRACEBACK"
 
 
@@ -62,6 +62,10 @@ def _report(error: Exception) -> int:
 
 
 def _run(arguments: Namespace) -> int:
+    if arguments.batch is not None:
+        from mlx_glm45v.cli.batch import run_batch
+
+        return run_batch(arguments)
     first = _first_message(arguments)
     from mlx_glm45v.cli.terminal import Terminal
 
@@ -108,61 +112,15 @@ def _first_message(arguments: Namespace) -> Message | None:
 
 def _session(arguments: Namespace, terminal: Terminal) -> ChatSession:
     from mlx_glm45v.chat import ChatSession
-    from mlx_glm45v.loading import load
+    from mlx_glm45v.cli.preparing import chat_options, loaded
 
-    if arguments.model == "demo":
-        terminal.note(
-            "Using the demo, a tiny GLM-4.5V that knows coloured shapes. "
-            "Name another with --model, such as mlx-community/GLM-4.5V-4bit."
-        )
-    model, processor = load(
-        arguments.model, force=arguments.force, progress=terminal.loading
-    )
+    model, processor = loaded(arguments, terminal)
     return ChatSession(
         model,
         processor,
         system=arguments.system,
-        options=_options(arguments, processor.generation_config),
+        options=chat_options(arguments, processor.generation_config),
     )
-
-
-def _options(arguments: Namespace, defaults: dict) -> ChatOptions:
-    from dataclasses import replace
-
-    from mlx_glm45v.chat import ChatOptions
-    from mlx_glm45v.generation.sampling import SamplingOptions
-
-    choice = {
-        "temperature": arguments.temp,
-        "top_p": arguments.top_p,
-        "top_k": arguments.top_k,
-        "min_p": arguments.min_p,
-    }
-    sampling = SamplingOptions.from_generation_config(defaults)
-    if any(value is not None for value in choice.values()):
-        # The checkpoint's own top_k of 1 would make any temperature greedy.
-        plain = SamplingOptions(temperature=1.0, seed=sampling.seed)
-        sampling = replace(plain, repetition_penalty=sampling.repetition_penalty)
-    given = choice | {
-        "repetition_penalty": arguments.repetition_penalty,
-        "seed": arguments.seed,
-    }
-    sampling = replace(
-        sampling,
-        **{name: value for name, value in given.items() if value is not None},
-    )
-    options = ChatOptions(
-        thinking=arguments.thinking,
-        thinking_budget=arguments.thinking_budget,
-        sampling=sampling,
-        context_length=arguments.max_kv_size,
-        kv_bits=arguments.kv_bits,
-        quantized_kv_start=arguments.quantized_kv_start,
-    )
-    for name in ("max_tokens", "repetition_run"):
-        if (value := getattr(arguments, name)) is not None:
-            options = replace(options, **{name: value})
-    return options
 
 
 def _ask_once(

@@ -1,10 +1,12 @@
 """Many conversations with the demo: replies alone and together, errors, stops."""
 
+import gc
 import itertools
 import time
 from dataclasses import replace
 from random import Random
 
+import mlx.core as mx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -211,6 +213,18 @@ def test_each_reply_tells_the_seconds_of_its_own_prompt(demo):
     # Prompts are read one after the other.
     assert sum(own) < seconds
     assert [usage.time_to_first_token for usage in replies] == pytest.approx(own)
+
+
+def test_memory_does_not_grow_with_the_number_of_conversations(demo):
+    def peak(count, size):
+        asked = itertools.islice(itertools.cycle(CAPTIONS), count)
+        cache = GenerationCache(demo[0], kv_bytes=0, feature_bytes=0)
+        gc.collect()
+        mx.clear_cache()
+        results = generate_batch(*demo, asked, SHORT, batch_size=size, cache=cache)
+        return max(reply.usage.peak_memory for _, reply in results)
+
+    assert peak(12, 2) <= 1.01 * peak(4, 2)
 
 
 def test_boxes_and_media_are_those_of_a_reply(demo):

@@ -7,20 +7,27 @@ or load models.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from mlx_glm45v.cli.argument_types import (
+    natural_integer,
+    natural_number,
+    pages,
+    positive_integer,
+    positive_number,
+    seed,
+    share,
+    share_above_0,
+)
 from mlx_glm45v.messages import DocumentPart, ImagePart, Part, VideoPart
-
-# What is written out as a list must be short.
-_LAST_PAGE = 99_999
 
 _EPILOG = """\
 examples:
   python -m mlx_glm45v.generate "What is in the picture?" --image photo.jpg
   python -m mlx_glm45v.generate --video clip.mp4 --no-thinking
   python -m mlx_glm45v.generate --model mlx-community/GLM-4.5V-4bit --chat
+  python -m mlx_glm45v.generate --batch questions.jsonl --output answers.jsonl
 
 The answer goes to standard output; thinking, progress and statistics to standard error.
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
@@ -70,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_generation(parser)
     _add_memory(parser)
     _add_output(parser)
+    _add_batch(parser)
     return parser
 
 
@@ -84,14 +92,14 @@ def _add_media(parser: argparse.ArgumentParser) -> None:
     ):
         group.add_argument(f"--{kind}", action=_AppendMedium, metavar="PATH", help=what)
     group.add_argument(
-        "--pages", type=_pages, help="pages of every document, such as 1-3,7"
+        "--pages", type=pages, help="pages of every document, such as 1-3,7"
     )
     group.add_argument(
-        "--fps", type=_positive_number, help="frames a second taken from videos"
+        "--fps", type=positive_number, help="frames a second taken from videos"
     )
     group.add_argument(
         "--max-pixels",
-        type=_positive_integer,
+        type=positive_integer,
         help="most pixels of a picture (or of all frames of a video) after resizing",
     )
 
@@ -111,22 +119,22 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--thinking-budget",
-        type=_natural_integer,
+        type=natural_integer,
         metavar="N",
         help="close thinking after N tokens and answer",
     )
     group.add_argument(
-        "--max-tokens", "-m", type=_positive_integer, help="most tokens to generate"
+        "--max-tokens", "-m", type=positive_integer, help="most tokens to generate"
     )
-    group.add_argument("--temp", type=_natural_number, help="temperature (0: greedy)")
-    group.add_argument("--top-p", type=_share_above_0)
-    group.add_argument("--top-k", type=_natural_integer)
-    group.add_argument("--min-p", type=_share)
-    group.add_argument("--repetition-penalty", type=_positive_number)
-    group.add_argument("--seed", type=_seed)
+    group.add_argument("--temp", type=natural_number, help="temperature (0: greedy)")
+    group.add_argument("--top-p", type=share_above_0)
+    group.add_argument("--top-k", type=natural_integer)
+    group.add_argument("--min-p", type=share)
+    group.add_argument("--repetition-penalty", type=positive_number)
+    group.add_argument("--seed", type=seed)
     group.add_argument(
         "--repetition-run",
-        type=_natural_integer,
+        type=natural_integer,
         metavar="N",
         help="end an answer that repeats itself over N tokens (default 256; 0: never)",
     )
@@ -142,14 +150,14 @@ def _add_memory(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--quantized-kv-start",
-        type=_natural_integer,
+        type=natural_integer,
         default=0,
         metavar="N",
         help="keep them whole until the conversation has N tokens",
     )
     group.add_argument(
         "--max-kv-size",
-        type=_positive_integer,
+        type=positive_integer,
         metavar="N",
         help="most tokens of prompt and answer together; nothing is ever dropped",
     )
@@ -173,6 +181,28 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--stats", action="store_true", help="print tokens and seconds")
 
 
+def _add_batch(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "many questions",
+        "Each line of FILE is a JSON object with prompt, images, videos, documents\n"
+        "(lists of addresses, or paths from FILE's folder on), id, system, thinking.\n"
+        "The same command again goes on after a stop and asks again what failed.",
+    )
+    group.add_argument("--batch", metavar="FILE.jsonl", help="ask every line of a file")
+    group.add_argument(
+        "--output",
+        metavar="OUT.jsonl",
+        help="where answers go (default: standard output, where no run can go on)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=positive_integer,
+        default=8,
+        metavar="N",
+        help="answer so many lines together (default 8); memory grows with it",
+    )
+
+
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the arguments; `question` and `prompt` end up in `question`.
 
@@ -185,6 +215,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("give the prompt once: as PROMPT or with --prompt")
     if arguments.prompt is not None:
         arguments.question = arguments.prompt
+    if arguments.batch is not None:
+        _check_batch(parser, arguments)
+        return arguments
+    if arguments.output is not None:
+        parser.error("--output takes the answers of --batch")
     if arguments.chat and arguments.json:
         parser.error("--json prints one document and cannot be used with --chat")
     if not arguments.chat and arguments.question is None and not arguments.media:
@@ -192,6 +227,22 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if arguments.question is not None and not arguments.question.strip():
         parser.error("the prompt is empty")
     return arguments
+
+
+def _check_batch(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace
+) -> None:
+    asked = arguments.question is not None or arguments.media
+    for given, name, why in (
+        (asked, "a question", "its lines are the questions"),
+        (arguments.chat, "--chat", "nobody is asked"),
+        (arguments.json, "--json", "it writes JSON lines anyway"),
+        (arguments.stats, "--stats", "each line's usage says as much"),
+        (arguments.draw_boxes, "--draw-boxes", "that is one picture"),
+        (arguments.kv_bits, "--kv-bits", "mlx-lm has no quantised caches of batches"),
+    ):
+        if given:
+            parser.error(f"{name} cannot be used with --batch: {why}")
 
 
 def media_part(kind: str, source: str, arguments: argparse.Namespace) -> Part:
@@ -210,73 +261,3 @@ def default_question(parts: Sequence[Part]) -> str:
     if any(isinstance(part, DocumentPart) for part in parts):
         return "Describe this document."
     return "Describe this image." if len(parts) == 1 else "Describe these images."
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
-
-
-def _natural_number(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _positive_number(text: str) -> float:
-    value = _number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _share_above_0(text: str) -> float:
-    _positive_number(text)
-    return _share(text)
-
-
-def _natural_integer(text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def _positive_integer(text: str) -> int:
-    value = _natural_integer(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return value
-
-
-def _seed(text: str) -> int:
-    value = _natural_integer(text)
-    if value >= 2**64:
-        raise argparse.ArgumentTypeError(f"{text} is not below 2**64")
-    return value
-
-
-def _pages(text: str) -> tuple[int, ...]:
-    pages: list[int] = []
-    for piece in text.split(","):
-        first, dash, last = piece.strip().partition("-")
-        low = _positive_integer(first)
-        high = _positive_integer(last) if dash else low
-        if high < low:
-            raise argparse.ArgumentTypeError(f"{piece.strip()} is no range of pages")
-        if high > _LAST_PAGE:
-            raise argparse.ArgumentTypeError(f"no document has a page {high}")
-        pages.extend(range(low, high + 1))
-    return tuple(pages)

@@ -36,19 +36,26 @@ def save_conversation(messages: Sequence[Message], path: Path) -> None:
 
 def reply_as_json(reply: Reply, *, model: str) -> str:
     """One reply as a JSON document."""
-    usage = asdict(reply.usage)
-    usage["tokens_per_second"] = reply.usage.tokens_per_second
     document = {
         "model": model,
+        **reply_row(reply),
+        "tool_calls": [asdict(call) for call in reply.tool_calls],
+        "media": [asdict(item) for item in reply.media],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def reply_row(reply: Reply) -> dict[str, Any]:
+    """What was said in one reply, where, and what it took, as plain values."""
+    usage = asdict(reply.usage)
+    usage["tokens_per_second"] = reply.usage.tokens_per_second
+    return {
         "answer": reply.answer,
         "thinking": reply.thinking,
         "boxes": [asdict(box) for box in reply.boxes],
-        "tool_calls": [asdict(call) for call in reply.tool_calls],
-        "media": [asdict(item) for item in reply.media],
         "finish_reason": reply.reason,
         "usage": usage,
     }
-    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def _as_json(message: Message) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class Terminal:
         self._has_progress = False
         self._channel: str | None = None
 
+    @property
+    def lively(self) -> bool:
+        """Whether somebody watches the progress."""
+        return self._lively
+
     def note(self, text: str) -> None:
         """One line beside the answer."""
         self._clear_progress()
@@ -55,7 +60,7 @@ class Terminal:
     def loading(self, progress: Progress) -> None:
         """How far a download or a load has come."""
         what = "fetching" if progress.stage == "download" else "loading"
-        self._progress(
+        self.progress(
             f"{what} {progress.done / 1e9:,.2f} of {progress.total / 1e9:,.2f} GB"
         )
 
@@ -63,7 +68,7 @@ class Terminal:
         """One event of an answer."""
         match event:
             case PrefillProgress(stage, done, total):
-                self._progress(f"{_STAGES[stage]} {done:,} of {total:,}")
+                self.progress(f"{_STAGES[stage]} {done:,} of {total:,}")
             case TextDelta():
                 self._text(event)
             case Finished(reason, usage):
@@ -125,7 +130,8 @@ class Terminal:
             self._out.flush()
         self._channel = None
 
-    def _progress(self, text: str) -> None:
+    def progress(self, text: str) -> None:
+        """A line that the next one takes the place of; on a terminal only."""
         if self._lively:
             self._err.write(_CLEAR_LINE + text)
             self._err.flush()

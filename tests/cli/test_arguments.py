@@ -69,6 +69,15 @@ def test_options_reach_the_parts():
         (["q", "--seed", str(2**64)], "below 2**64"),
         (["q", "--thinking-budget", "-1"], "--thinking-budget"),
         (["q", "--smell"], "--smell"),
+        (["q", "--output", "a"], "--batch"),
+        (["q", "--batch", "a"], "its lines are the questions"),
+        (["--image", "p", "--batch", "a"], "its lines are the questions"),
+        (["--batch", "a", "--chat"], "--chat"),
+        (["--batch", "a", "--json"], "--json"),
+        (["--batch", "a", "--stats"], "--stats"),
+        (["--batch", "a", "--draw-boxes", "b"], "--draw-boxes"),
+        (["--batch", "a", "--kv-bits", "8"], "--kv-bits cannot be used with --batch"),
+        (["--batch", "a", "--batch-size", "0"], "below 1"),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what(words, said, capsys):
