@@ -6,8 +6,10 @@ elsewhere.
 
 from __future__ import annotations
 
+import sys
+
 from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -16,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .commands import Command, add_actions, fill_menu_bar
 from .composer import Composer, DropTarget
 from .empty import EmptyConversation, Example
 from .header import Header
@@ -56,7 +59,8 @@ class MainWindow(QMainWindow):
         self.composer = Composer(theme, self)
         self.models = ModelsPage(self)
         self.settings = SettingsPage(self)
-        self.shortcuts = ShortcutsPage(self._shortcuts(), self)
+        commands = self._commands()
+        self.shortcuts = ShortcutsPage(self._shortcuts(commands), self)
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self._chat())
         for page in (self.models, self.settings, self.shortcuts):
@@ -75,7 +79,9 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         self.drops = DropTarget(theme, self)
         self.settings.shortcuts_requested.connect(self._show_shortcuts)
-        self._add_shortcuts()
+        actions = add_actions(self, commands)
+        if sys.platform == "darwin":  # elsewhere a menu bar is one bar too many
+            fill_menu_bar(self.menuBar(), commands, actions)
 
     def show_chat(self) -> None:
         """Back to the conversation, ready to write."""
@@ -115,35 +121,36 @@ class MainWindow(QMainWindow):
         column.addLayout(foot)
         return chat
 
-    def _shortcuts(self) -> tuple[Shortcut, ...]:
-        chat, writing = self.tr("Conversations"), self.tr("Writing")
+    def _commands(self) -> tuple[Command, ...]:
+        file, view, window = self.tr("File"), self.tr("View"), self.tr("Window")
+        settings, new = QAction.MenuRole.PreferencesRole, self.new_requested.emit
+        files, think = self.composer.choose_files, self.composer.toggle_thinking
+        sidebar = self.header.sidebar_toggled.emit
         return (
-            Shortcut(chat, self.tr("New conversation"), "Ctrl+N"),
-            Shortcut(chat, self.tr("Search"), "Ctrl+F"),
-            Shortcut(chat, self.tr("Show or hide the sidebar"), "Ctrl+B"),
-            Shortcut(chat, self.tr("Models"), "Ctrl+Shift+M"),
-            Shortcut(chat, self.tr("Settings"), "Ctrl+,"),
-            Shortcut(chat, self.tr("These shortcuts"), "Ctrl+/"),
+            Command(file, self.tr("New conversation"), "Ctrl+N", new),
+            Command(file, self.tr("Add files"), "Ctrl+O", files),
+            Command(file, self.tr("Close the window"), "Ctrl+W", self.close),
+            Command(view, self.tr("Search"), "Ctrl+F", self._search),
+            Command(view, self.tr("Show or hide the sidebar"), "Ctrl+B", sidebar),
+            Command(view, self.tr("Thinking on or off"), "Ctrl+T", think),
+            Command(view, self.tr("Models"), "Ctrl+Shift+M", self._show_models),
+            Command(view, self.tr("Settings"), "Ctrl+,", self._show_settings, settings),
+            Command(view, self.tr("These shortcuts"), "Ctrl+/", self._show_shortcuts),
+            Command(window, self.tr("Minimise"), "Ctrl+M", self.showMinimized),
+        )
+
+    def _shortcuts(self, commands: tuple[Command, ...]) -> tuple[Shortcut, ...]:
+        """The commands' keys, and those that only some parts of the window know."""
+        writing, listed = self.tr("Writing"), self.tr("In the list of conversations")
+        return (
+            *(Shortcut(self.tr("Everywhere"), c.words, c.keys) for c in commands),
             Shortcut(writing, self.tr("Send"), "Return"),
             Shortcut(writing, self.tr("New line"), "Shift+Return"),
             Shortcut(writing, self.tr("Stop the answer"), "Esc"),
-            Shortcut(writing, self.tr("Thinking on or off"), "Ctrl+T"),
             Shortcut(writing, self.tr("Edit the last message"), "Up"),
-            Shortcut(writing, self.tr("Add files"), "Ctrl+O"),
+            Shortcut(listed, self.tr("Rename"), "F2"),
+            Shortcut(listed, self.tr("Delete"), "Del"),
         )
-
-    def _add_shortcuts(self) -> None:
-        for keys, do in (
-            ("Ctrl+N", self.new_requested.emit),
-            ("Ctrl+F", self._search),
-            ("Ctrl+B", self.header.sidebar_toggled.emit),
-            ("Ctrl+Shift+M", lambda: self.show_page(self.models)),
-            ("Ctrl+,", lambda: self.show_page(self.settings)),
-            ("Ctrl+/", self._show_shortcuts),
-            ("Ctrl+T", self.composer.toggle_thinking),
-            ("Ctrl+O", self.composer.choose_files),
-        ):
-            QShortcut(QKeySequence(keys), self).activated.connect(do)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc stops the answer wherever the focus is, unless something took it."""
@@ -156,6 +163,12 @@ class MainWindow(QMainWindow):
         if not self.sidebar.isVisible():
             self.header.sidebar_toggled.emit()
         self.sidebar.focus_search()
+
+    def _show_models(self) -> None:
+        self.show_page(self.models)
+
+    def _show_settings(self) -> None:
+        self.show_page(self.settings)
 
     def _show_shortcuts(self) -> None:
         self.show_page(self.shortcuts)

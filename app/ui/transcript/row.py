@@ -123,9 +123,13 @@ class MessageRow(Stack):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copying a message that has the focus copies all of it."""
         if event.matches(QKeySequence.StandardKey.Copy):
-            self._shared.wishes.copy.emit(self._turn.text)
+            self.copy()
         else:
             super().keyPressEvent(event)
+
+    def copy(self) -> None:
+        """All of the message: for the key, and for a Mac's Edit menu."""
+        self._shared.wishes.copy.emit(self._turn.text)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
