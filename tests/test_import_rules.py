@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.import_walk import Room, absolute_imports, room, violations
+
 ROOT = Path(__file__).parents[1]
-PACKAGE, APP = ROOT / "mlx_glm45v", ROOT / "app"
 HUB = {"huggingface_hub", "httpx2"}
 PIXELS = {"numpy", "PIL", "pillow_heif", "av", "pypdfium2"}
 VALUES = {"errors", "config", "messages", "progress", "tool_calls"}
 FILES = {*VALUES, "safetensors_header", "shards", "checkpoints", "hub"}
 
-
-@dataclass(frozen=True)
-class Room:
-    """What a module or package may import besides the standard library and itself.
-
-    `ours` are modules of this package by their path, with everything below them; "*"
-    is all of them. `theirs` are distributions' top-level or dotted modules.
-    """
-
-    ours: frozenset[str] = frozenset()
-    theirs: frozenset[str] = frozenset()
-
-
-def room(ours: set[str] | None = None, theirs: set[str] | None = None) -> Room:
-    return Room(frozenset(ours or ()), frozenset(theirs or ()))
-
-
 # The longest path that fits a file decides.
-ROOMS = {
+LIBRARY: dict[str, Room] = {
     "errors": room(),
     "progress": room(),
     "messages": room({"errors"}),
-    "config": room({"errors", "config_*"}),
+    "config": room({"errors"}),
     "tool_calls": room(VALUES),
     "safetensors_header": room(VALUES),
     "shards": room({*VALUES, "safetensors_header"}),
@@ -89,121 +69,112 @@ ROOMS = {
 }
 
 
-# The desktop app. Its child processes import no Qt; widgets know values only.
-QT = {"PySide6", "shiboken6"}
-APP_VALUES = {"conversation", "models", "paths"}
-APP_ROOMS = {
+# The desktop app. Its window knows neither the library nor what a child process runs,
+# its child processes no Qt; widgets know values, and only `control` all of them.
+CORE, WIDGETS = {"PySide6.QtCore"}, {"PySide6"}
+BESIDE = {"mlx_glm45v"}
+JOBS = {f"workers.{kind}_job" for kind in ("media", "models", "download", "convert")}
+GROUND = {
+    f"ui.{name}"
+    for name in ("announce", "background", "icons", "palette", "theme", "words")
+}
+APP: dict[str, Room] = {
     "conversation": room(),
     "models": room(),
     # Qt's standard folders, where nothing else names one.
-    "paths": room(set(), {"PySide6.QtCore"}),
-    "settings": room(set(), {"PySide6.QtCore"}),
-    "faults": room({"paths"}, {"PySide6.QtCore"}),
-    "processes.child": room(),
-    "processes.link": room({"paths", "processes.child"}, {"PySide6.QtCore"}),
+    "paths": room(set(), CORE),
+    "settings": room(set(), CORE),
+    "faults": room({"paths"}, CORE),
     "processes": room(),
-    # The model's process and what it speaks.
-    "engine": room({*APP_VALUES, "processes.child"}, {"mlx", "mlx_glm45v"}),
-    # The window's side of it.
+    "processes.child": room(),
+    "processes.link": room({"paths", "processes.child"}, CORE),
+    # What both ends of the model's process speak, then its own end, then the window's.
+    "engine": room(),
+    "engine.plain": room(),
+    "engine.protocol": room({"conversation", "engine.plain"}),
+    "engine.wishes": room({"engine.plain", "engine.protocol"}),
+    "engine.answering": room(
+        {"conversation", "engine.protocol", "engine.wishes"}, {*BESIDE, "mlx"}
+    ),
+    "engine.process": room(
+        {
+            "processes.child",
+            "engine.plain",
+            "engine.protocol",
+            "engine.wishes",
+            "engine.answering",
+        },
+        {*BESIDE, "mlx"},
+    ),
+    "engine.states": room({"models", "engine.protocol"}),
+    "engine.endings": room({"processes.link"}, CORE),
     "engine.client": room(
-        {*APP_VALUES, "engine", "processes.link"}, {"PySide6.QtCore"}
+        {
+            "conversation",
+            "models",
+            "processes.link",
+            "engine.plain",
+            "engine.protocol",
+            "engine.states",
+            "engine.endings",
+        },
+        CORE,
     ),
-    "engine.endings": room({"processes.link"}, {"PySide6.QtCore"}),
-    # The window's side of workers, and their own.
-    "workers": room({*APP_VALUES, "processes"}, {"PySide6.QtCore"}),
-    "workers.media_job": room({*APP_VALUES, "processes.child"}, {"mlx_glm45v"}),
-    "workers.models_job": room(
-        {*APP_VALUES, "processes.child", "workers.known"}, {"mlx_glm45v"}
-    ),
-    "workers.download_job": room(
-        {"processes.child", "workers.reporting"}, {"mlx_glm45v"}
-    ),
-    "workers.convert_job": room(
-        {"processes.child", "workers.reporting"}, {"mlx_glm45v"}
-    ),
+    # The same of the workers.
+    "workers": room(),
+    "workers.values": room({"conversation"}),
     "workers.known": room(),
-    "workers.process": room({"processes.child", "workers"}),
+    "workers.reporting": room({"processes.child"}),
+    "workers.media_job": room({"processes.child"}, BESIDE),
+    "workers.models_job": room({"processes.child", "models", "workers.known"}, BESIDE),
+    "workers.download_job": room({"processes.child", "workers.reporting"}, BESIDE),
+    "workers.convert_job": room({"processes.child", "workers.reporting"}, BESIDE),
+    "workers.process": room({"processes.child", *JOBS}),
     "workers.rate": room(),
     "workers.remembered": room(),
-    "workers.reporting": room({"processes.child"}, {"mlx_glm45v"}),
-    "workers.values": room({"conversation"}),
-    "store": room({"conversation"}),
-    "ui": room(
-        {*APP_VALUES, "settings"},
-        {*QT, "markdown_it", "pygments", "ziamath", "latex2mathml"},
+    "workers.child": room({"processes.link"}, CORE),
+    "workers.media": room({"processes.link", "workers.child", "workers.values"}, CORE),
+    "workers.catalogue": room({"processes.link", "models", "workers.child"}, CORE),
+    "workers.transfers": room(
+        {"models", "workers.child", "workers.rate", "workers.remembered"}, CORE
     ),
-    "control": room({"*"}, QT),
-    "application": room({"*"}, QT),
-    "__main__": room({"*"}),
+    "store": room({"conversation"}),
+    "ui": room({"conversation", "models", "settings"}, {*WIDGETS, "shiboken6"}),
+    # The window's parts do not know each other.
+    "ui.composer": room({"conversation", *GROUND, "ui.meter"}, WIDGETS),
+    "ui.sidebar": room({"conversation", "models", *GROUND}, WIDGETS),
+    "ui.viewer": room(
+        {"conversation", *GROUND, "ui.header", "ui.page", "ui.settings_fields"}, WIDGETS
+    ),
+    "ui.transcript": room(
+        {"conversation", *GROUND},
+        {*WIDGETS, "shiboken6", "markdown_it", "pygments", "ziamath", "latex2mathml"},
+    ),
+    "control": room(
+        {
+            "conversation",
+            "models",
+            "paths",
+            "settings",
+            "store",
+            "ui",
+            "engine.client",
+            "engine.protocol",
+            "workers.catalogue",
+            "workers.media",
+            "workers.transfers",
+            "workers.values",
+        },
+        WIDGETS,
+    ),
+    "application": room(
+        {"control", "engine.client", "faults", "paths", "settings", "store", "ui"},
+        WIDGETS,
+    ),
+    "__main__": room({"application", "engine.process", "workers.process"}),
     "": room(),
 }
-RULES = {PACKAGE: ROOMS, APP: APP_ROOMS}
-
-
-def module_of(file: Path, package: Path) -> str:
-    """`processing/prompt.py` -> `processing.prompt`; a package's own file: its path."""
-    parts = list(file.relative_to(package).with_suffix("").parts)
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports_of(file: Path, package: Path) -> Iterator[tuple[int, str]]:
-    """(line, absolute dotted module) of all imports outside of TYPE_CHECKING blocks."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    typing_only = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    here = [package.name, *file.relative_to(package).parent.parts]
-    for node in ast.walk(tree):
-        if node in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            # `from . import x` and `from .media import images` may name modules.
-            for alias in node.names:
-                target = package.parent.joinpath(*module.split("."), alias.name)
-                is_module = target.with_suffix(".py").exists() or target.is_dir()
-                yield node.lineno, f"{module}.{alias.name}" if is_module else module
-
-
-def below(name: str, roots: frozenset[str]) -> bool:
-    """Whether a dotted name is one of `roots` or inside one; "*" is any."""
-    return any(
-        root == "*" or name == root or name.startswith(root + ".") for root in roots
-    )
-
-
-def room_of(module: str, rooms: Mapping[str, Room]) -> tuple[str, Room]:
-    parts = module.split(".")
-    for length in range(len(parts), 0, -1):
-        path = ".".join(parts[:length])
-        if path in rooms:
-            return path, rooms[path]
-    raise LookupError(f"{module} has no rule: give it one in its table")
-
-
-def violations(package: Path, rooms: Mapping[str, Room]) -> list[str]:
-    found = []
-    for file in sorted(package.rglob("*.py")):
-        module = module_of(file, package)
-        own, rule = room_of(module, rooms) if module else ("", rooms[""])
-        for line, name in imports_of(file, package):
-            top, _, rest = name.partition(".")
-            if top in sys.stdlib_module_names:
-                continue
-            if top == package.name:
-                allowed = not rest or below(rest, rule.ours | {own})
-            else:
-                allowed = below(name, rule.theirs)
-            if not allowed:
-                found.append(f"{module or package.name}:{line} imports {name}")
-    return found
+RULES = {ROOT / "mlx_glm45v": LIBRARY, ROOT / "app": APP}
 
 
 @pytest.mark.parametrize("package", RULES, ids=lambda package: package.name)
@@ -213,14 +184,7 @@ def test_every_import_is_allowed(package: Path):
 
 def test_the_app_finds_itself_under_any_name():
     """It is installed as `mlx_glm45v_app`: absolute imports would not find it."""
-    absolute = [
-        f"{file}:{node.lineno}"
-        for file in APP.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if (isinstance(node, ast.ImportFrom) and not node.level and node.module)
-        and node.module.partition(".")[0] == "app"
-    ]
-    assert absolute == []
+    assert absolute_imports(ROOT / "app") == []
 
 
 @pytest.mark.parametrize(
@@ -265,7 +229,7 @@ def test_the_walk_sees_what_breaks_the_rules(
     path = package / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(statement)
-    assert bool(violations(package, ROOMS)) is caught
+    assert bool(violations(package, LIBRARY)) is caught
 
 
 @pytest.mark.parametrize(
@@ -275,14 +239,27 @@ def test_the_walk_sees_what_breaks_the_rules(
         ("ui/header.py", "from ..store import Store", True),
         ("ui/header.py", "import mlx_glm45v", True),
         ("ui/header.py", "from ..models import ModelEntry", False),
+        ("ui/composer/card.py", "from ..transcript.view import TranscriptView", True),
+        ("ui/composer/card.py", "from ..theme import Theme", False),
+        ("ui/composer/card.py", "import pygments", True),
         ("engine/process.py", "from PySide6.QtCore import QObject", True),
+        ("engine/protocol.py", "import mlx_glm45v", True),
+        ("engine/answering.py", "import mlx_glm45v", False),
         ("engine/client.py", "from PySide6.QtCore import QObject", False),
+        ("engine/client.py", "from PySide6.QtWidgets import QWidget", True),
+        ("engine/client.py", "from .answering import Answering", True),
+        ("workers/media.py", "from .media_job import serve", True),
+        ("workers/media.py", "def f():\n    from .media_job import serve", True),
         ("processes/child.py", "import PySide6", True),
         ("workers/media_job.py", "import PySide6.QtCore", True),
         ("store/store.py", "from PySide6.QtCore import QObject", True),
         ("store/store.py", "from ..ui.theme import Theme", True),
         ("__main__.py", "import PySide6", True),
+        ("__main__.py", "from .store import Store", True),
         ("control/talk.py", "import mlx_glm45v", True),
+        ("control/talk.py", "from ..engine.process import main", True),
+        ("control/talk.py", "from ..engine.client import EngineClient", False),
+        ("control/talk.py", "from ..application import main", True),
     ],
 )
 def test_the_walk_sees_what_breaks_the_apps_rules(
@@ -291,7 +268,23 @@ def test_the_walk_sees_what_breaks_the_apps_rules(
     path = tmp_path / "app" / file
     path.parent.mkdir(parents=True)
     path.write_text(statement)
-    assert bool(violations(tmp_path / "app", APP_ROOMS)) is caught
+    assert bool(violations(tmp_path / "app", APP)) is caught
+
+
+@pytest.mark.parametrize(
+    ("statement", "caught"),
+    [
+        ("import app", True),
+        ("import app.paths as paths", True),
+        ("def f():\n    from app.paths import APP_NAME", True),
+        ("from . import paths", False),
+        ("import application", False),
+    ],
+)
+def test_a_name_of_its_own_is_seen(tmp_path: Path, statement: str, caught: bool):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "talk.py").write_text(statement)
+    assert bool(absolute_imports(tmp_path / "app")) is caught
 
 
 def test_a_module_without_a_rule_is_an_error(tmp_path: Path):
@@ -299,4 +292,4 @@ def test_a_module_without_a_rule_is_an_error(tmp_path: Path):
     package.mkdir()
     (package / "utils.py").touch()
     with pytest.raises(LookupError, match="utils has no rule"):
-        violations(package, ROOMS)
+        violations(package, LIBRARY)

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QWidget
 
 from ..conversation import Attachment
 from ..store import StoreError
+from ..ui.background import Background
 from ..ui.theme import Theme
-from ..ui.transcript.background import Background
 from ..ui.viewer import AttachmentViewer
 from ..workers.media import MediaWorker
 from ..workers.values import Measured, MediaFailure, MediaSource

@@ -14,8 +14,8 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
+from app.ui.background import Background
 from app.ui.theme import Theme
-from app.ui.transcript.background import Background
 from app.ui.viewer import AttachmentViewer, ViewerValue
 from app.ui.viewer.ranges import pages_text, parse_pages
 from app.ui.viewer.values import clock, facts, spoken_cell

@@ -6,7 +6,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from .background import Background
+from ..background import Background
 from .markdown import Code
 
 # Kinds by the start of pygments' token names; the longest that fits counts.

@@ -14,9 +14,9 @@ from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
+from ..background import Background
 from ..palette import BODY
 from ..theme import Theme
-from .background import Background
 from .markdown import Formula
 
 # STIX looks smaller than a platform's font of the same size.

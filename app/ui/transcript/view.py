@@ -7,11 +7,11 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEven
 from PySide6.QtWidgets import QApplication, QStackedLayout, QToolButton, QWidget
 
 from ...conversation import Turn
+from ..background import Background
 from ..icons import icon
 from ..palette import XS, S
 from ..theme import Theme
 from .answer import AnswerRow
-from .background import Background
 from .column import Column
 from .highlighting import Highlights
 from .maths import Formulas

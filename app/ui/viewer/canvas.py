@@ -23,9 +23,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
+from ..background import Background
 from ..palette import CARD_RADIUS, XS
 from ..theme import Theme
-from ..transcript.background import Background
 from .pyramid import Pyramid, read_pyramid
 from .zoom import Zoom
 

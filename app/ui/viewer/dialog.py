@@ -11,12 +11,12 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ..announce import announce
+from ..background import Background
 from ..header import Title
 from ..icons import icon
 from ..page import wrapped
 from ..palette import XXS, M, S
 from ..theme import Theme, set_role
-from ..transcript.background import Background
 from .bars import PlaceBar, ZoomBar
 from .fields import Fields
 from .stage import Stage

@@ -12,9 +12,9 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader
 from PySide6.QtWidgets import QLabel, QStackedWidget, QWidget
 
+from ..background import Background
 from ..palette import M
 from ..theme import Theme, set_role
-from ..transcript.background import Background
 from .canvas import Canvas
 from .grid import Grid
 from .values import ViewerValue, spoken_cell
