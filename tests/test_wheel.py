@@ -12,16 +12,17 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
+def build(tmp_path_factory) -> tuple[Path, str]:
+    """The wheel, and what its build had to say."""
     folder = tmp_path_factory.mktemp("wheel")
     # setuptools leaves its working files in the source folder, so it gets a copy.
     source = folder / "source"
     source.mkdir()
     for name in ("mlx_glm45v", "app", "pyproject.toml", "README.md", "LICENSE"):
         (source / name).symlink_to(ROOT / name)
-    subprocess.run(
+    done = subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
+            *(sys.executable, "-m", "pip", "wheel", "--verbose", "--no-deps"),
             *("--no-build-isolation", "--no-index"),
             *("--wheel-dir", str(folder), str(source)),
         ],
@@ -30,7 +31,16 @@ def wheel(tmp_path_factory) -> Path:
         text=True,
     )
     (built,) = folder.glob("*.whl")
-    return built
+    return built, done.stdout + done.stderr
+
+
+@pytest.fixture
+def wheel(build) -> Path:
+    return build[0]
+
+
+def test_the_build_warns_of_no_folder_that_is_no_package(build):
+    assert "is absent from the `packages`" not in build[1]
 
 
 def test_the_wheel_holds_the_demo_and_no_tests(wheel):

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QEventLoop
+from PySide6.QtCore import QEventLoop, QProcess
 from PySide6.QtWidgets import QApplication
 
 from app.application import Application
@@ -16,9 +16,17 @@ from app.ui.theme import Theme
 
 
 @pytest.fixture(scope="session")
-def qapp() -> QApplication:
+def qapp() -> Iterator[QApplication]:
     found = QApplication.instance()
-    return found if isinstance(found, QApplication) else Application(["tests"])
+    app = found if isinstance(found, QApplication) else Application(["tests"])
+    yield app
+    # What was killed last is not buried yet, and what was left running fails here.
+    _spin(app, lambda: not _running(app), timeout=10)
+
+
+def _running(app: QApplication) -> list[QProcess]:
+    ended = QProcess.ProcessState.NotRunning
+    return [each for each in app.findChildren(QProcess) if each.state() != ended]
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +41,14 @@ def wait_until(qapp: QApplication) -> Callable[..., None]:
     """`wait_until(predicate, timeout=10)` lets Qt work until the predicate holds."""
 
     def wait(predicate: Callable[[], object], timeout: float = 10.0) -> None:
-        end = time.monotonic() + timeout
-        while not predicate():
-            if time.monotonic() > end:
-                pytest.fail(f"nothing happened for {timeout} s")
-            qapp.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
+        _spin(qapp, predicate, timeout)
 
     return wait
+
+
+def _spin(app: QApplication, predicate: Callable[[], object], timeout: float) -> None:
+    end = time.monotonic() + timeout
+    while not predicate():
+        if time.monotonic() > end:
+            pytest.fail(f"nothing happened for {timeout} s")
+        app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
