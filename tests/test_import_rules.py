@@ -167,6 +167,10 @@ APP: dict[str, Room] = {
         },
         WIDGETS,
     ),
+    # The library's way to the web, which imports nothing heavy.
+    "control.arrivals": room(
+        {"store"}, {*WIDGETS, "mlx_glm45v.errors", "mlx_glm45v.media.fetch"}
+    ),
     "application": room(
         {"control", "engine.client", "faults", "paths", "settings", "store", "ui"},
         WIDGETS,

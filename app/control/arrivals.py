@@ -5,15 +5,12 @@ Knows paths, addresses and pictures as bytes. Does not know what they will cost.
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from PySide6.QtCore import (
@@ -26,12 +23,13 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QImage, QImageWriter
 
+from mlx_glm45v.errors import Cancelled, MediaError
+from mlx_glm45v.media.fetch import FetchLimits, fetch
+
 from ..store import Media, StoreError
 
 _MOST_FILES = 200
-_MOST_BYTES = 256_000_000
-_SECONDS = 10
-_CHUNK = 1 << 18
+_LIMITS = FetchLimits(max_bytes=256_000_000, seconds=120)
 _STILL = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic"}
 )
@@ -41,6 +39,9 @@ _KNOWN = _STILL | _MOVING | {".heif", ".avif", ".pdf"}
 
 class Arrivals(QObject):
     """Brings files in, one after the other, in a thread of its own.
+
+    What comes from the web has another thread, for a server may let it wait. Both are
+    daemons: the app's end does not wait for a file that is slow to come.
 
     `about` is the asker's word for what they are for; it comes back with them.
     """
@@ -57,7 +58,6 @@ class Arrivals(QObject):
         self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._done.connect(self._one_done)
         self.pending = 0
-        # A daemon: the app's end does not wait for a file that is slow to come.
         Thread(target=self._work, name="arrivals", daemon=True).start()
 
     def bring_paths(self, paths: tuple[Path, ...], about: object = None) -> None:
@@ -72,7 +72,9 @@ class Arrivals(QObject):
 
     def bring_urls(self, urls: tuple[str, ...], about: object = None) -> None:
         """Files from the web."""
-        self._start(lambda: [self._take_url(url, about) for url in urls])
+        self._begin()
+        fetching = Thread(target=self._take_urls, args=(urls, about), daemon=True)
+        fetching.start()
 
     def close(self) -> None:
         """Nothing more arrives."""
@@ -80,15 +82,18 @@ class Arrivals(QObject):
         self._jobs.put(lambda: None)
 
     def _start(self, job: Callable[[], object]) -> None:
+        self._begin()
+        self._jobs.put(job)
+
+    def _begin(self) -> None:
         self.pending += 1
         self.pending_changed.emit()
-        self._jobs.put(job)
 
     def _one_done(self) -> None:
         self.pending -= 1
         self.pending_changed.emit()
 
-    # In the thread.
+    # In the threads.
 
     def _work(self) -> None:
         while not self._closed:
@@ -96,6 +101,9 @@ class Arrivals(QObject):
             if not self._closed:
                 job()
                 self._say(self._done)
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _say(self, signal: SignalInstance, *values: object) -> None:
         if not self._closed:
@@ -115,7 +123,7 @@ class Arrivals(QObject):
                 if self._closed:
                     return
                 try:
-                    attachment = self._media.attach(file, lambda: self._closed)
+                    attachment = self._media.attach(file, self._is_closed)
                 except (StoreError, OSError, ValueError) as error:
                     self._say(self.refused, file.name, str(error))
                 else:
@@ -134,6 +142,12 @@ class Arrivals(QObject):
         else:
             self._say(self.arrived, attachment, about)
 
+    def _take_urls(self, urls: tuple[str, ...], about: object) -> None:
+        for url in urls:
+            if not self._closed:
+                self._take_url(url, about)
+        self._say(self._done)
+
     def _take_url(self, url: str, about: object) -> None:
         parts = urlsplit(url)
         name = unquote(parts.path.rpartition("/")[2]) or parts.netloc or url
@@ -142,27 +156,13 @@ class Arrivals(QObject):
             self._say(self.refused, name, words)
             return
         try:
-            request = urllib.request.Request(url, headers={"User-Agent": "GLM45V"})
-            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-                data = self._read(answer)
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            words = self.tr("It could not be fetched: {reason}")
-            self._say(self.refused, name, words.format(reason=error))
+            data = fetch(url, name=name, limits=_LIMITS, should_stop=self._is_closed)
+        except Cancelled:
             return
-        if len(data) > _MOST_BYTES:
-            self._say(self.refused, name, self.tr("It is larger than 256 MB."))
+        except MediaError as error:
+            self._say(self.refused, name, str(error))
         else:
             self._take_bytes(data, name, about)
-
-    def _read(self, answer: BinaryIO) -> bytes:
-        """All of it, up to the most; less when the app is closed meanwhile."""
-        data = bytearray()
-        while not self._closed and len(data) <= _MOST_BYTES:
-            chunk = answer.read(_CHUNK)
-            if not chunk:
-                break
-            data += chunk
-        return bytes(data)
 
 
 def _png(image: QImage) -> bytes:
