@@ -170,7 +170,10 @@ class Viewer(QObject):
     def _ask(self) -> None:
         """Ask for what is not known yet of what is shown."""
         viewed = self._viewed
-        if viewed is None or viewed.problem is not None or viewed.counting:
+        if viewed is None or viewed.problem is not None:
+            return
+        # What frames a video has is not known until it is counted as it is now.
+        if viewed.counting and viewed.attachment.kind != "document":
             return
         source, size = self._source(viewed), viewed.size
         self._feed.set_source(source, viewed.numbers)

@@ -39,6 +39,7 @@ class MediaWorker(QObject):
         self._model = "demo"
         self._process: JsonProcess | None = None
         self._last = 0
+        self._closed = False
         # What the child was asked and has not answered, oldest first.
         self._pending: dict[int, dict[str, Any]] = {}
         self._next_prompt: dict[str, Any] | None = None
@@ -96,7 +97,8 @@ class MediaWorker(QObject):
         )
 
     def close(self) -> None:
-        """End the child; what was asked is forgotten."""
+        """End the child, for ever; what was asked is forgotten."""
+        self._closed = True
         self._pending.clear()
         self._next_prompt = None
         process, self._process = self._process, None
@@ -125,6 +127,8 @@ class MediaWorker(QObject):
         return numbered["request"]
 
     def _post(self, request: dict[str, Any]) -> None:
+        if self._closed:  # a timer's question, as the app ends
+            return
         self._pending[request["request"]] = request
         if self._process is None:
             self._process = start_worker("media", self)

@@ -153,6 +153,15 @@ def test_odd_names_are_no_trouble(worker, wait_until, tmp_path: Path):
     assert heard.strips[0].key == "odd"
 
 
+def test_nothing_is_started_after_the_end(worker, wait_until):
+    heard = Heard(worker)
+    worker.measure_attachment(PICTURE)
+    wait_until(lambda: heard.measured, timeout=30)
+    worker.close()
+    worker.measure_attachment(PICTURE)
+    assert worker._process is None
+
+
 def test_a_child_that_dies_takes_one_request_with_it(worker, wait_until):
     heard = Heard(worker)
     first = worker.measure_attachment(PICTURE)

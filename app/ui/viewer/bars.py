@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
-from ..icons import icon
+from ..icons import dress
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
 from ..words import grouped
@@ -141,9 +141,7 @@ def _words(words: str, tip: str, key: str, parent: QWidget) -> QPushButton:
 
 
 def _dress(button: QToolButton, name: str, theme: Theme) -> None:
-    side = theme.pixels(18)
-    button.setIcon(icon(name, theme.palette.text, side))
-    button.setIconSize(QSize(side, side))
+    dress(button, name, theme.palette.text, theme.pixels(18))
 
 
 def _percent(zoom: float) -> str:

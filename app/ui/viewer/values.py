@@ -50,6 +50,8 @@ class ViewerValue:
         if self.pages is None or self.kind != "document":
             return None
         wanted = set(self.pages)
+        if wanted.issuperset(self.numbers):
+            return None
         return frozenset(n for n, page in enumerate(self.numbers) if page in wanted)
 
 
