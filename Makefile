@@ -30,7 +30,6 @@ screenshots: setup  ## pictures of the app in all its scenes, into build/screens
 
 bundle: setup  ## the macOS app, unsigned, into build (on a Mac)
 	$(BIN)/python -m pip install --quiet 'briefcase>=0.4.7,<0.5'
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheels .
 	$(BIN)/briefcase create macOS app --no-input
 	$(BIN)/briefcase build macOS app --no-input
 

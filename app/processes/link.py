@@ -38,8 +38,9 @@ class Ended:
 def own_program() -> tuple[str, ...]:
     """The command that starts this app's main module once more.
 
-    In a bundled app `sys.executable` is the app itself: its main module finds its
-    arguments behind these two.
+    In a bundled app `sys.executable` is the app itself. Briefcase's executable
+    (`main.m` of its macOS Xcode template) reads no options: it runs the bundle's main
+    module and hands every argument on, which finds its own behind these two.
     """
     package = __name__.partition(".")[0]
     return sys.executable, "-m", package
