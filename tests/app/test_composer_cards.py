@@ -224,3 +224,22 @@ def test_a_card_that_breaks_comes_into_sight(
         return 0 < right <= view.width()
 
     wait_until(is_seen)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_slim_documents_pages_can_be_read(
+    strip: CardStrip, qapp_theme: Theme, scale: float
+) -> None:
+    qapp_theme.apply("light", scale=scale)
+    strip.set_values((replace(C, thumbnail=QPixmap(90, 900), tokens=1),))
+    chip = QFontMetrics(qapp_theme.font(12)).horizontalAdvance(chip_text(C))
+    assert strip.cards[0].width() > chip + 8
+    qapp_theme.apply("light")
+
+
+def test_a_reason_fits_a_narrow_window(strip: CardStrip, qapp_theme: Theme) -> None:
+    qapp_theme.apply("light", scale=1.5)
+    strip.set_values((replace(A, problem="Words about what is wrong. " * 6),))
+    assert strip.cards[0].width() < 384  # of a window of 760 pixels
+    assert strip.height() >= strip.cards[0].height()
+    qapp_theme.apply("light")

@@ -165,7 +165,7 @@ class AttachmentCard(QWidget):
             f"{colors.raised}; border-radius: 11px; padding: 0; }}"
             f"QToolButton:hover {{ background: {colors.danger}; }}"
         )
-        corner = button_corner(self._value, self.rect())
+        corner = button_corner(self._value, self._theme, self.rect())
         button.setGeometry(corner.x() - 14, 0, 22, 22)
         name = self.tr("Remove {name}").format(name=self._value.name)
         button.setAccessibleName(name)

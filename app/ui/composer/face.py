@@ -24,8 +24,11 @@ THUMBNAIL = 64
 # A picture is shown whole between these widths; what is slimmer or wider is cut.
 _NARROWEST, _WIDEST = 40, 136
 _GLYPH = 28
-# A reason's width, at a font scale of 1: the first of these in which all of it fits.
-_REASONS = (176, 232, 296, 380, 480)
+# Between a chip and its thumbnail's edge.
+_INSET = XXS - 1
+# A reason's widths, at a font scale of 1: the first in which all of it is no higher
+# than a thumbnail's card; else the first, and the card is higher.
+_REASONS = (176, 232)
 _WRAPPED = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
 
 
@@ -34,17 +37,18 @@ def card_size(value: CardValue, theme: Theme) -> QSize:
     height = XXS + THUMBNAIL + XXS + _line(theme) + XXS
     metrics = QFontMetrics(theme.font(META))
     if value.problem is not None:
-        words = _reason_width(value, theme, metrics, height - 2 * XXS)
-        return QSize(2 * XS + _GLYPH + XS + words, height)
+        words = _reason_size(value, theme, metrics, height - 2 * XXS)
+        higher = max(height, words.height() + 2 * XXS)
+        return QSize(2 * XS + _GLYPH + XS + words.width(), higher)
     cost = metrics.horizontalAdvance(cost_text(value))
-    return QSize(max(_picture_width(value), cost) + 2 * XXS, height)
+    return QSize(max(_picture_width(value, metrics), cost) + 2 * XXS, height)
 
 
-def button_corner(value: CardValue, rect: QRect) -> QPoint:
+def button_corner(value: CardValue, theme: Theme, rect: QRect) -> QPoint:
     """Where the middle of the button that removes it stands."""
     if value.problem is not None:
         return rect.topRight() - QPoint(XS, 0)
-    return _place(value, rect).topRight()
+    return _place(value, QFontMetrics(theme.font(META)), rect).topRight()
 
 
 def paint_card(painter: QPainter, value: CardValue, theme: Theme, rect: QRect) -> None:
@@ -55,7 +59,7 @@ def paint_card(painter: QPainter, value: CardValue, theme: Theme, rect: QRect) -
     if value.problem is not None:
         _paint_problem(painter, value, theme, rect)
         return
-    place = _place(value, rect)
+    place = _place(value, painter.fontMetrics(), rect)
     _paint_thumbnail(painter, value, theme, place)
     _paint_chip(painter, chip_text(value), place)
     words = QRect(0, place.bottom() + 1 + XXS, rect.width(), _line(theme))
@@ -97,19 +101,15 @@ def _paint_chip(painter: QPainter, text: str, place: QRect) -> None:
     if not text:
         return
     metrics = painter.fontMetrics()
-    inset = XXS - 1
-    # Words that do not fit, as at a large font, end in dots on the picture's edge.
-    room = place.width() - 2 * inset - XS
-    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
-    size = QSize(metrics.horizontalAdvance(shown) + XS, metrics.height() + 2)
+    size = QSize(metrics.horizontalAdvance(text) + XS, metrics.height() + 2)
     chip = QRect(QPoint(0, 0), size)
-    chip.moveBottomRight(place.bottomRight() - QPoint(inset, inset))
+    chip.moveBottomRight(place.bottomRight() - QPoint(_INSET, _INSET))
     # Readable on a picture of any brightness, in both themes.
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(0, 0, 0, 180))
     painter.drawRoundedRect(chip, XXS, XXS)
     painter.setPen(QColor("#FFFFFF"))
-    painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, shown)
+    painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def _paint_problem(
@@ -138,30 +138,32 @@ def _names_itself(value: CardValue) -> bool:
     return (value.problem or "").startswith(value.name)
 
 
-def _reason_width(
+def _reason_size(
     value: CardValue, theme: Theme, metrics: QFontMetrics, height: int
-) -> int:
+) -> QSize:
     above = 0 if _names_itself(value) else metrics.height()
+    sizes = []
     for width in map(theme.pixels, _REASONS):
         room = QRect(0, 0, width, 10_000)
         taken = metrics.boundingRect(room, _WRAPPED, value.problem or "")
-        if above + taken.height() <= height and taken.width() <= width:
-            return width
-    return theme.pixels(_REASONS[-1])
+        sizes.append(QSize(width, above + taken.height()))
+    return next((size for size in sizes if size.height() <= height), sizes[0])
 
 
-def _picture_width(value: CardValue) -> int:
-    """As wide as the picture at the thumbnail's height, within bounds."""
+def _picture_width(value: CardValue, metrics: QFontMetrics) -> int:
+    """As wide as the picture at the thumbnail's height, or as its chip wants it."""
+    text = chip_text(value)
+    chip = metrics.horizontalAdvance(text) + XS + 2 * _INSET if text else 0
     picture = value.thumbnail
     if picture is None or picture.isNull():
-        return THUMBNAIL
+        return max(THUMBNAIL, chip)
     wanted = round(THUMBNAIL * picture.width() / picture.height())
-    return min(max(wanted, _NARROWEST), _WIDEST)
+    return min(max(wanted, _NARROWEST, chip), max(_WIDEST, chip))
 
 
-def _place(value: CardValue, rect: QRect) -> QRect:
+def _place(value: CardValue, metrics: QFontMetrics, rect: QRect) -> QRect:
     """Where the thumbnail stands."""
-    width = _picture_width(value)
+    width = _picture_width(value, metrics)
     return QRect((rect.width() - width) // 2, XXS, width, THUMBNAIL)
 
 

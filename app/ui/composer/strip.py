@@ -114,7 +114,7 @@ class CardStrip(QScrollArea):
     def _arrange(self) -> None:
         for place, card in enumerate(self._cards.values()):
             if self._row.indexOf(card) != place:
-                self._row.insertWidget(place, card)
+                self._row.insertWidget(place, card, 0, Qt.AlignmentFlag.AlignTop)
         cards = self.cards
         for one, next_one in pairwise(cards):
             QWidget.setTabOrder(one, next_one)
