@@ -30,6 +30,7 @@ LIBRARY: dict[str, Room] = {
     "parameters": room({"errors", "config", "model.weights"}),
     "memory": room({*FILES, "model.weights", "parameters"}, {"mlx"}),
     "media": room({"errors", "messages"}, PIXELS),
+    "media.fetch": room({"errors"}, {"truststore"}),
     "processing": room(
         {"errors", "messages", "media"}, {"numpy", "PIL", "tokenizers", "jinja2"}
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -198,12 +199,21 @@ class _Connection(http.client.HTTPConnection):
 
 class _SecureConnection(http.client.HTTPSConnection):
     def __init__(self, host: str, *, watch: _Watch, timeout: float) -> None:
-        super().__init__(host, timeout=min(timeout, watch.remaining()))
+        super().__init__(
+            host, timeout=min(timeout, watch.remaining()), context=_trusting()
+        )
         self._watch = watch
 
     def connect(self) -> None:
         super().connect()
         self._watch.add(self.sock)
+
+
+def _trusting() -> ssl.SSLContext:
+    """Asks the system whom to trust: on a Mac, Python itself may know nobody."""
+    import truststore
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _Http(urllib.request.HTTPHandler):

@@ -1,5 +1,9 @@
+import shutil
+import ssl
+import subprocess
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -58,3 +62,25 @@ def test_no_thread_is_left_behind(server) -> None:
     fetch(server.address("/photo.png"), name="photo.png")
     left = {t.name for t in threading.enumerate() if "_run" in t.name} - before
     assert not left
+
+
+def test_a_certificate_that_nobody_signed_is_refused(tmp_path) -> None:
+    openssl = shutil.which("openssl") or pytest.skip("openssl makes the certificate")
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.handle_error = lambda *_: None
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(MediaError, match=r"photo\.png.*certificate"):
+            fetch(f"https://localhost:{server.server_port}/", name="photo.png")
+        server.shutdown()
