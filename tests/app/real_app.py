@@ -31,6 +31,7 @@ from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 
 import mlx_glm45v
 from app.application import start
+from app.control.presenters.viewer import ViewerPresenter
 from app.control.wiring import Wiring
 from app.conversation import Conversation, Turn
 from app.paths import ENVIRONMENT, settings_file
@@ -99,6 +100,9 @@ class RealApp:
         self.talk, self.draft = self.wiring.parts.talk, self.wiring.parts.draft
         self.composer, self.transcript = self.window.composer, self.window.transcript
         self.sidebar = self.window.sidebar
+        presenter = self.wiring.findChild(ViewerPresenter)
+        assert presenter is not None
+        self.viewer = presenter.viewer
 
     def close(self) -> None:
         """As the window's own close button."""

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QByteArray, QMimeData, Qt
 from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
 
 from tests.app.real_app import CLIP, PICTURE, RealApp, running, spin
 
@@ -35,7 +36,8 @@ def app(live: RealApp):
 
 
 def document(path, pages=2):
-    sheets = [Image.new("RGB", (300, 400), color) for color in ("white", "red")]
+    colors = ("white", "red", "green")
+    sheets = [Image.new("RGB", (300, 400), color) for color in colors]
     sheets[0].save(path, "PDF", save_all=True, append_images=sheets[1:pages])
     return path
 
@@ -88,6 +90,38 @@ def test_a_dropped_document_shows_its_pages_and_can_be_asked_about(app, tmp_path
     answer = app.ask("Describe the picture.")
     assert answer.error is None
     assert answer.stats.image_tokens == app.turns()[0].attachments[0].tokens
+
+
+def test_pages_chosen_in_the_viewer_are_counted_and_go(app, tmp_path):
+    app.drop(document(tmp_path / "three pages.pdf", pages=3))
+    app.attached(1)
+    app.write("Describe the picture.")
+    whole = app.counted()
+    (card,) = app.composer.strip.cards
+    app.press(Qt.Key.Key_Return, card)
+    dialog = app.viewer.dialog
+    grid, field = dialog.stage.grid, dialog.fields.pages
+    spin(lambda: all(grid.cells.picture(n) for n in range(3)), "the pages")
+    assert dialog.facts.text() == f"3 pages · {card.value.tokens} tokens"
+    QTest.keyClicks(field.edit, "2-3")
+    spin(lambda: app.draft.items[0].attachment.pages == (2, 3), "the choice")
+    app.attached(1)
+    (item,) = app.draft.items
+    assert dialog.facts.text() == f"2 of 3 pages · {item.cost.tokens} tokens"
+    spin(lambda: card.value.tokens == item.cost.tokens, "the card's tokens")
+    app.press(Qt.Key.Key_Escape, dialog)
+    assert app.viewer.dialog is None
+    told = app.counted()
+    assert told < whole
+    answer = app.ask("Describe the picture.")
+    (sent,) = app.turns()[0].attachments
+    assert sent.pages == (2, 3)
+    assert answer.stats.prompt_tokens == told
+    app.transcript.media_opened.emit(sent)
+    dialog = app.viewer.dialog
+    spin(lambda: dialog.facts.text() == f"2 pages · {sent.tokens} tokens", "its facts")
+    assert dialog.fields is None
+    dialog.close()
 
 
 def test_a_pasted_picture_is_attached(app):

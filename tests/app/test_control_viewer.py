@@ -67,6 +67,12 @@ def opened(viewer, draft, wait_until):
     return do
 
 
+def check(what: str, heart: Heartbeat) -> None:
+    """The aim is 50 ms on a quiet machine."""
+    print(f"\nlongest work, {what}: {heart.work * 1000:.0f} ms")
+    assert heart.work < 0.1
+
+
 def pages(count: int) -> bytes:
     return pdf(*[(100 + n % 7, 140) for n in range(count)])
 
@@ -92,9 +98,7 @@ def test_a_huge_picture_is_seen_soon_and_sharp_later(
     with Heartbeat() as heart:
         wait_until(lambda: not canvas.is_empty, 30)
         wait_until(lambda: canvas._pyramid.size.width() > 4000, 30)
-    # 29 ms alone on two cores; what fails the test is a gap that anybody feels.
-    print(f"\nlongest gap, a huge picture: {heart.longest * 1000:.0f} ms")
-    assert heart.longest < 0.25
+    check("a huge picture", heart)
     assert (canvas.zoom.width, canvas.zoom.height) == (9000, 6000)
 
 
@@ -197,8 +201,7 @@ def test_a_thousand_pages_are_drawn_as_they_are_seen(viewer, media, opened, wait
         wait_until(lambda: grid.cells.picture(0), 30)
         grid.set_place(900)
         wait_until(lambda: grid.cells.picture(900), 30)
-    print(f"\nlongest gap, 1,000 pages: {heart.longest * 1000:.0f} ms")
-    assert heart.longest < 0.25
+    check("1,000 pages", heart)
     assert grid.cells.picture(450) is None
 
 

@@ -67,6 +67,11 @@ class Grid(QListView):
             self.set_place(min(max(place, 0), self.cells.rowCount() - 1))
 
     @property
+    def room(self) -> QSize:
+        """Pixels of the screen for one picture."""
+        return self._delegate.box * self.devicePixelRatioF()
+
+    @property
     def place(self) -> int:
         """The current frame or page, -1 for none."""
         return self.currentIndex().row()

@@ -68,7 +68,7 @@ class Stage(QStackedWidget):
     def set_thumbnail(self, place: int, path: Path) -> None:
         """A frame or page was drawn small, into this file."""
         then = partial(self._keep, self._value.captions, place)
-        self._background.run(partial(_read, path), then)
+        self._background.run(partial(_read, path, self.grid.room), then)
 
     def set_large(self, place: int, path: Path) -> None:
         """The same, large; a picture's place is 0."""
@@ -143,5 +143,10 @@ class Stage(QStackedWidget):
         return None if size is None or self._value.kind == "document" else QSize(*size)
 
 
-def _read(path: Path) -> QImage:
-    return QImageReader(str(path)).read()
+def _read(path: Path, room: QSize) -> QImage:
+    """The picture as large as its cell, so that a grid paints without scaling."""
+    picture = QImageReader(str(path)).read()
+    if picture.width() <= room.width() and picture.height() <= room.height():
+        return picture
+    smooth = Qt.TransformationMode.SmoothTransformation
+    return picture.scaled(room, Qt.AspectRatioMode.KeepAspectRatio, smooth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from PySide6.QtCore import QCoreApplication
 
@@ -37,14 +38,14 @@ class ViewerValue:
     problem: str | None = None
     editable: bool = False
 
-    @property
+    @cached_property
     def captions(self) -> tuple[str, ...]:
         """What stands under each frame or page."""
         if self.kind == "video":
             return tuple(clock(second) for second in self.seconds)
-        return tuple(grouped(number) for number in self.numbers)
+        return tuple(str(number) for number in self.numbers)
 
-    @property
+    @cached_property
     def chosen(self) -> frozenset[int] | None:
         """The places of the pages that go to the model, None for all."""
         if self.pages is None or self.kind != "document":
