@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from ..models import EngineState
-from .icons import dress, icon
+from .icons import dress
 from .meter import ContextMeter
 from .palette import M, S
 from .theme import Theme, set_role
@@ -92,8 +92,7 @@ class Header(QWidget):
     def _dress(self) -> None:
         color = self._theme.palette.muted
         side = self._theme.pixels(20)
-        self.toggle.setIcon(icon("sidebar", color, side))
-        self.toggle.setIconSize(QSize(side, side))
+        dress(self.toggle, "sidebar", color, side)
         dress(self.model, "model", color, self._theme.pixels(18))
 
 

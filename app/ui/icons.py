@@ -76,18 +76,25 @@ def icon(name: str, color: str, size: int = 20) -> QIcon:
 
 def dress(button: QAbstractButton, name: str, color: str, size: int) -> None:
     """Give a button an icon, with a little room before the words that follow it."""
-    room = _ROOM if button.text() else 0
+    if button.text():
+        button.setIcon(_before_words(name, color, size))
+        button.setIconSize(QSize(size + _ROOM, size))
+    else:
+        button.setIcon(icon(name, color, size))
+        button.setIconSize(QSize(size, size))
+
+
+def _before_words(name: str, color: str, size: int) -> QIcon:
     result = QIcon()
     for ratio in (1.0, 2.0):
-        picture = QPixmap(round((size + room) * ratio), round(size * ratio))
+        picture = QPixmap(round((size + _ROOM) * ratio), round(size * ratio))
         picture.setDevicePixelRatio(ratio)
         picture.fill(Qt.GlobalColor.transparent)
         painter = QPainter(picture)
         painter.drawPixmap(0, 0, pixmap(name, color, size, ratio))
         painter.end()
         result.addPixmap(picture)
-    button.setIcon(result)
-    button.setIconSize(QSize(size + room, size))
+    return result
 
 
 @cache

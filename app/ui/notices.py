@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from .announce import announce
-from .icons import icon
+from .icons import dress
 from .palette import COLUMN_WIDTH, XS, L, M, S
 from .theme import Theme, set_role
 from .words import breakable
@@ -92,5 +92,4 @@ class NoticeBar(QWidget):
 
     def _dress(self) -> None:
         size = self._theme.pixels(16)
-        self._close.setIcon(icon("close", self._theme.palette.muted, size))
-        self._close.setIconSize(QSize(size, size))
+        dress(self._close, "close", self._theme.palette.muted, size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..icons import icon, pixmap
+from ..icons import dress, pixmap
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
 from ..words import grouped, plain_tip
@@ -88,8 +88,7 @@ class PastedRow(QFrame):
         colors, size = self._theme.palette, self._theme.pixels(16)
         ratio = self.devicePixelRatioF()
         self._sign.setPixmap(pixmap("document", colors.accent, size, ratio))
-        self._remove.setIcon(icon("close", colors.muted, size))
-        self._remove.setIconSize(QSize(size, size))
+        dress(self._remove, "close", colors.muted, size)
         self._elide()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..icons import icon
+from ..icons import dress
 from ..palette import XS, XXS
 from ..theme import Theme
 from ..words import grouped, plain_tip
@@ -103,8 +103,7 @@ class WaitingRow(QFrame):
         colors = self._theme.palette
         size = self._theme.pixels(16)
         for button, name in ((self._edit, "edit"), (self._remove, "close")):
-            button.setIcon(icon(name, colors.muted, size))
-            button.setIconSize(QSize(size, size))
+            dress(button, name, colors.muted, size)
         self._elide()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

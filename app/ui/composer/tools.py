@@ -125,14 +125,12 @@ class ToolRow(QWidget):
             (self.region, "region"),
             (self.later, "send"),
         ):
-            button.setIcon(icon(name, colors.text, size))
-            button.setIconSize(QSize(size, size))
+            dress(button, name, colors.text, size)
         small = self._theme.pixels(12)
         self.detail.setIcon(icon("down", colors.muted, small))
         self.detail.setIconSize(QSize(small, small))
         side = 2 * self._theme.pixels(16)
         self.send.setFixedSize(side, side)
-        self.send.setIconSize(QSize(size, size))
         self._dress_think()
         self._dress_send()
         self._fit()
@@ -198,7 +196,7 @@ class ToolRow(QWidget):
         self.later.setVisible(self._busy and not self._reason)
         color = colors.muted if reason else colors.accent_text
         size = self._theme.pixels(_ICON)
-        self.send.setIcon(icon("stop" if self._busy else "send", color, size))
+        dress(self.send, "stop" if self._busy else "send", color, size)
         name = self.tr("Stop") if self._busy else self.tr("Send")
         key = self.tr("Esc") if self._busy else self.tr("Enter")
         self.send.setAccessibleName(name)

@@ -5,11 +5,11 @@ Both grow with the text, which a line edit's own actions do not.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 
-from ..icons import icon, pixmap
+from ..icons import dress, pixmap
 from ..palette import XS, XXS
 from ..theme import Theme
 
@@ -55,8 +55,7 @@ class SearchField(QLineEdit):
 
     def _dress(self) -> None:
         size = self._theme.pixels(_ICON)
-        self._empty.setIcon(icon("close", self._theme.palette.muted, size))
-        self._empty.setIconSize(QSize(size, size))
+        dress(self._empty, "close", self._theme.palette.muted, size)
         # The style's own padding comes on top.
         self.setTextMargins(size + XXS, 0, size + XXS, 0)
         self._place()

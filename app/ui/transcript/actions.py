@@ -13,7 +13,7 @@ from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from ...conversation import Stats, Turn
-from ..icons import icon
+from ..icons import dress
 from ..palette import META, XXS, S
 from ..theme import set_role
 from ..words import size_words
@@ -141,8 +141,7 @@ class Actions(QWidget):
         size = theme.pixels(16)
         button = QToolButton(self._line)
         color = theme.palette.muted if enabled else theme.palette.border
-        button.setIcon(icon(name, color, size))
-        button.setIconSize(QSize(size, size))
+        dress(button, name, color, size)
         button.setToolTip(words)
         button.setAccessibleName(words)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from ..icons import icon
+from ..icons import dress
 from ..palette import XS, XXS, S
 from ..theme import Theme, set_role
 from .highlighting import Spans
@@ -103,13 +103,12 @@ class CodeCard(Stack):
 
     def _dress(self) -> None:
         color, size = self._shared.theme.palette.muted, self._shared.theme.pixels(16)
-        self._copy.setIcon(icon("copy", color, size))
-        self._copy.setIconSize(QSize(size, size))
+        dress(self._copy, "copy", color, size)
 
     def _copied(self) -> None:
         self._shared.wishes.copy.emit(self._block.text)
         size = self._shared.theme.pixels(16)
-        self._copy.setIcon(icon("check", self._shared.theme.palette.ok, size))
+        dress(self._copy, "check", self._shared.theme.palette.ok, size)
         self._back.start(_COPIED)
 
     def _found(self, block: Code) -> None:

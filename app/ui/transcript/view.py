@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, QTimer, Signal, SignalInstance
+from PySide6.QtCore import QTimer, Signal, SignalInstance
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QStackedLayout, QToolButton, QWidget
 
 from ...conversation import Turn
 from ..background import Background
-from ..icons import icon
+from ..icons import dress
 from ..palette import XS, S
 from ..theme import Theme
 from .answer import AnswerRow
@@ -220,8 +220,7 @@ class TranscriptView(QWidget):
     def _dress(self) -> None:
         theme = self._theme
         size = theme.pixels(18)
-        self._down.setIcon(icon("down", theme.palette.text, size))
-        self._down.setIconSize(QSize(size, size))
+        dress(self._down, "down", theme.palette.text, size)
         # Even, so that half of it is a radius that makes a circle.
         side = (size + 2 * XS + 2) // 2 * 2
         self._down.setFixedSize(side, side)
