@@ -237,8 +237,11 @@ def test_a_slim_documents_pages_can_be_read(
     qapp_theme.apply("light")
 
 
-def test_a_reason_fits_a_narrow_window(strip: CardStrip, qapp_theme: Theme) -> None:
-    qapp_theme.apply("light", scale=1.5)
+@pytest.mark.parametrize("scale", [1.5, 2.0])
+def test_a_reason_fits_a_narrow_window(
+    strip: CardStrip, qapp_theme: Theme, scale: float
+) -> None:
+    qapp_theme.apply("light", scale=scale)
     strip.set_values((replace(A, problem="Words about what is wrong. " * 6),))
     assert strip.cards[0].width() < 384  # of a window of 760 pixels
     assert strip.height() >= strip.cards[0].height()

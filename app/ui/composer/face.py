@@ -29,6 +29,7 @@ _INSET = XXS - 1
 # A reason's widths, at a font scale of 1: the first in which all of it is no higher
 # than a thumbnail's card; else the first, and the card is higher.
 _REASONS = (176, 232)
+_WIDEST_REASON = 320  # at any scale: a window of 760 pixels shows all of the card
 _WRAPPED = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
 
 
@@ -143,7 +144,8 @@ def _reason_size(
 ) -> QSize:
     above = 0 if _names_itself(value) else metrics.height()
     sizes = []
-    for width in map(theme.pixels, _REASONS):
+    for least in _REASONS:
+        width = min(theme.pixels(least), _WIDEST_REASON)
         room = QRect(0, 0, width, 10_000)
         taken = metrics.boundingRect(room, _WRAPPED, value.problem or "")
         sizes.append(QSize(width, above + taken.height()))
