@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from ...conversation import Box, Conversation, Turn
 from ...engine import protocol
 from ...store import Branch
 from ...ui.annotated import Ink
+from ...ui.words import time_words
+from ...workers.rate import Rate
 from ..log import show_log
 from ..parts import Parts
 from ..saving import PictureSaving
+
+_WORTH_SAYING = 2.0  # seconds
 
 
 class ConversationPresenter(QObject):
@@ -30,6 +35,7 @@ class ConversationPresenter(QObject):
             "vision": self.tr("Looking"),
             "prompt": self.tr("Reading the prompt"),
         }
+        self._stage, self._rate = "", Rate()  # of what goes before the first word
         self._saving = PictureSaving(self)
         self._saving.saved.connect(self._saved)
         self._saving.failed.connect(self._not_saved)
@@ -81,12 +87,21 @@ class ConversationPresenter(QObject):
 
     def _progressed(self, progress: protocol.Progress | None) -> None:
         if progress is None:
+            self._stage = ""
             self._transcript.set_progress("")
             return
-        words = self._stages[progress.stage]
-        if progress.total:
+        words, done, total = self._stages[progress.stage], progress.done, progress.total
+        if progress.stage != self._stage:
+            self._stage, self._rate = progress.stage, Rate()
+        self._rate.add(time.monotonic(), done)
+        if total:
             of = self.tr("{words}: {done:,} of {total:,}")
-            words = of.format(words=words, done=progress.done, total=progress.total)
+            words = of.format(words=words, done=done, total=total)
+        left = self._rate.seconds_left(total)
+        if left is not None and left >= _WORTH_SAYING:
+            words = self.tr("{words}, {time} left").format(
+                words=words, time=time_words(left)
+            )
         self._transcript.set_progress(words)
 
     def _offer_undo(self, branch: Branch) -> None:
