@@ -81,10 +81,10 @@ def fill(folder: Path, picture: Path) -> None:
     _date_back(folder, ages)
 
 
-def example_pdf(path: Path) -> Path:
-    """A document of two pages."""
-    pages = []
-    for number in (1, 2):
+def example_pdf(path: Path, pages: int = 2) -> Path:
+    """A document of a few pages."""
+    sheets = []
+    for number in range(1, pages + 1):
         page = Image.new("RGB", (595, 842), "white")
         draw = ImageDraw.Draw(page)
         draw.text((64, 64), f"Rainfall by month, page {number}", "black", font_size=28)
@@ -93,8 +93,8 @@ def example_pdf(path: Path) -> Path:
             draw.rectangle((left, 520 - height, left + 48, 520), fill="#3B6EA8")
         for line in range(9):
             draw.rectangle((64, 580 + line * 24, 530 - line % 3 * 60, 588 + line * 24))
-        pages.append(page)
-    pages[0].save(path, save_all=True, append_images=pages[1:])
+        sheets.append(page)
+    sheets[0].save(path, save_all=True, append_images=sheets[1:])
     return path
 
 

@@ -5,6 +5,8 @@ Goes through the widgets' own signals and methods, as a click or a key would.
 
 from __future__ import annotations
 
+from app.control.presenters.viewer import ViewerPresenter
+
 from .conversations import BOXES, LONG, example_pdf, torn_picture
 from .session import MEDIA, Session
 
@@ -35,6 +37,30 @@ def draft(s: Session) -> None:
     for item in items.items:
         items.remove(item.key)
     _write(s, "")
+
+
+def viewer(s: Session) -> None:
+    """A picture, a clip's frames and a document's pages, each large."""
+    scenes = ("viewer-picture", "viewer-frames", "viewer-pages")
+    if not any(map(s.wants, scenes)):
+        return
+    document = example_pdf(s.scratch / "rainfall.pdf", pages=9)
+    arrivals, items = s.wiring.parts.arrivals, s.wiring.parts.draft
+    arrivals.bring_paths((MEDIA / "example.png", MEDIA / "example.mp4", document))
+    s.wait("three files", lambda: len(items.items) == 3 and not items.is_reading)
+    presenter = s.wiring.findChild(ViewerPresenter)
+    assert presenter is not None
+    for scene, item in zip(scenes, items.items, strict=True):
+        if scene == "viewer-pages":
+            items.set_pages(item.key, (1, 2, 3, 7))
+        s.window.composer.attachment_opened.emit(item.key)
+        dialog = presenter.viewer.dialog
+        assert dialog is not None
+        s.rest(2.0)
+        s.take(scene, over=dialog)
+        dialog.close()
+    for item in items.items:
+        items.remove(item.key)
 
 
 def asking(s: Session) -> None:
@@ -138,6 +164,7 @@ def error(s: Session) -> None:
 SCENES = (
     empty,
     draft,
+    viewer,
     asking,
     boxes,
     long_title,

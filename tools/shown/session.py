@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QSettings
+from PySide6.QtWidgets import QWidget
 
 from app.application import Application, start
 from app.control.wiring import Wiring
@@ -28,6 +29,8 @@ MEDIA = Path(__file__).resolve().parents[2] / "mlx_glm45v" / "demo" / "media"
 _PATIENCE = 60.0
 # Until formulas, code and thumbnails of a new look have come from their threads.
 _CALM = 0.25
+# A window over another is so much smaller.
+_OVER = 0.85
 
 
 @dataclass(frozen=True)
@@ -100,19 +103,29 @@ class Session:
         """Whether pictures of a scene were asked for."""
         return not self._only or scene in self._only
 
-    def take(self, scene: str, again: Callable[[], None] | None = None) -> None:
-        """The window as it is, in every look; `again` follows each change of look."""
+    def take(
+        self,
+        scene: str,
+        again: Callable[[], None] | None = None,
+        over: QWidget | None = None,
+    ) -> None:
+        """The window as it is, in every look; `again` follows each change of look.
+
+        `over` is a window of its own over it, which is taken in its place.
+        """
         if not self.wants(scene):
             return
         for look in LOOKS:
             self.settings.change(theme=look.theme, font_scale=look.font)
             self.window.resize(look.width, look.height)
+            if over is not None:
+                over.resize(self.window.size() * _OVER)
             self.rest()
             if again is not None:
                 again()
                 self.rest(0.1)
             path = self._folder / f"{scene}-{look.name}-{self._scale}x.png"
-            if not self.window.grab().save(str(path)):
+            if not (over or self.window).grab().save(str(path)):
                 raise OSError(f"{path} cannot be written")
         print(f"{scene}, {self._scale}x", flush=True)
         first = LOOKS[0]
