@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from .control.wiring import Wiring
 from .engine.client import EngineClient
-from .faults import Faults
+from .faults import Faults, log_native_crashes
 from .paths import APP_NAME, data_folder, settings_file
 from .settings import SettingsKeeper
 from .store import Store, StoreError
@@ -53,9 +53,10 @@ def main() -> int:
     except StoreError as error:
         QMessageBox.critical(None, APP_NAME, str(error))
         return 1
+    log_native_crashes()
     faults = Faults(app)
     wiring = start(app, theme, settings, store)
-    faults.told.connect(wiring.tell_fault)
+    faults.tell(wiring.tell_fault)
     app.file_opened.connect(lambda path: wiring.offer_paths((Path(path),)))
     named = tuple(Path(word) for word in app.arguments()[1:] if Path(word).exists())
     if named:

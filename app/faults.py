@@ -5,15 +5,29 @@ An error in a slot or a thread leaves the app running; what it was about is not 
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import threading
 import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 
 from PySide6.QtCore import QObject, Signal
 
 from .paths import log_file
+
+# An error that a picture's every repaint makes anew fills no disk.
+_MOST_ALIKE = 3
+_MOST_LOGGED = 100
+
+
+def log_native_crashes() -> None:
+    """A crash below Python leaves its stack in the log. For a process's whole life."""
+    with suppress(OSError):
+        faulthandler.enable(log_file().open("ab"))
 
 
 class Faults(QObject):
@@ -24,9 +38,16 @@ class Faults(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._said = False
+        self._logged: Counter[str] = Counter()
         self._before = sys.excepthook, threading.excepthook
         sys.excepthook = self._caught
         threading.excepthook = self._caught_in_thread
+
+    def tell(self, say: Callable[[str], object]) -> None:
+        """Connect `told`, and say what was told before anybody could hear it."""
+        self.told.connect(say)
+        if self._said:
+            self.told.emit(self._words())
 
     def close(self) -> None:
         """Leave errors to Python again."""
@@ -45,18 +66,25 @@ class Faults(QObject):
         if issubclass(kind, KeyboardInterrupt):
             self._before[0](kind, error, trace)
             return
-        lines = "".join(traceback.format_exception(kind, error, trace))
-        print(lines, file=sys.stderr)
-        try:
-            with log_file().open("a", encoding="utf-8") as log:
-                log.write(f"{datetime.now().astimezone().isoformat()}\n{lines}\n")
-        except OSError:
-            pass  # a full disk, say: it stands on standard error
+        place = traceback.extract_tb(trace)[-1:]
+        alike = f"{kind} {[(frame.filename, frame.lineno) for frame in place]}"
+        if self._logged[alike] < _MOST_ALIKE and self._logged.total() < _MOST_LOGGED:
+            self._logged[alike] += 1
+            _log("".join(traceback.format_exception(kind, error, trace)))
         if not self._said:
             self._said = True
-            self.told.emit(
-                self.tr(
-                    "Something went wrong inside the app; what you wrote is kept. If "
-                    "it acts strangely, start it again."
-                )
-            )
+            self.told.emit(self._words())
+
+    def _words(self) -> str:
+        return self.tr(
+            "Something went wrong inside the app; what you wrote is kept. If it acts "
+            "strangely, start it again."
+        )
+
+
+def _log(lines: str) -> None:
+    """Neither a full disk nor a closed pipe makes it worse."""
+    with suppress(OSError, ValueError):
+        print(lines, file=sys.stderr)
+    with suppress(OSError), log_file().open("a", encoding="utf-8") as log:
+        log.write(f"{datetime.now().astimezone().isoformat()}\n{lines}\n")

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QProcess
 
 # -i: no idle sleep; -w: until this process is gone, however it ends.
 _COMMAND = ("caffeinate", "-i", "-w") if sys.platform == "darwin" else ()
+_MOMENT = 200  # ms
 
 
 class Awake(QObject):
@@ -46,7 +47,9 @@ class Awake(QObject):
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.finished.connect(process.deleteLater)
+            # A moment: the tool holds nothing. The app may end right after this.
+            process.waitForFinished(_MOMENT)
+            process.deleteLater()
 
     def _begin(self) -> None:
         self._process = QProcess(self)

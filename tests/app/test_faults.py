@@ -1,7 +1,10 @@
 """Errors that nothing caught: logged every time, told once."""
 
+import os
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject, QTimer
@@ -9,15 +12,24 @@ from PySide6.QtCore import QObject, QTimer
 from app.faults import Faults
 from app.paths import ENVIRONMENT, log_file
 
+ROOT = Path(__file__).parents[2]
+CRASHES = "import os; from app.faults import *; log_native_crashes(); os.abort()"
+
 
 @pytest.fixture
-def told(qapp, tmp_path, monkeypatch):  # noqa: ARG001
+def faults(qapp, tmp_path, monkeypatch):  # noqa: ARG001
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
-    owner, told = QObject(), []
+    owner = QObject()
     faults = Faults(owner)
-    faults.told.connect(told.append)
-    yield told
+    yield faults
     faults.close()
+
+
+@pytest.fixture
+def told(faults):
+    told = []
+    faults.tell(told.append)
+    return told
 
 
 def logged():
@@ -29,14 +41,42 @@ def fail():
 
 
 def test_a_slot_that_fails_is_told_once(told, wait_until, capsys):
-    for _ in range(3):
-        QTimer.singleShot(0, fail)
-    wait_until(
-        lambda: log_file().exists() and log_file().read_text().count("nobody") > 2
-    )
+    QTimer.singleShot(0, fail)
+    QTimer.singleShot(0, fail)
+    wait_until(lambda: logged().count("nobody expected this\n") == 2)
     assert len(told) == 1
     assert "kept" in told[0]
     assert "nobody expected this" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("told", "capsys")
+def test_an_error_that_comes_again_and_again_does_not_fill_the_log(wait_until):
+    seen = []
+    for _ in range(500):
+        QTimer.singleShot(0, fail)
+    QTimer.singleShot(0, lambda: seen.append(True))
+    wait_until(lambda: seen)
+    assert logged().count("nobody expected this\n") == 3
+
+
+def test_what_failed_before_there_was_a_window_is_told_afterwards(faults, wait_until):
+    done, told = [], []
+    QTimer.singleShot(0, fail)
+    QTimer.singleShot(0, lambda: done.append(True))
+    wait_until(lambda: done)
+    faults.tell(told.append)
+    assert len(told) == 1
+
+
+def test_a_crash_below_python_leaves_its_stack(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CRASHES],
+        cwd=ROOT,
+        env={**os.environ, ENVIRONMENT: str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode < 0
+    assert "Fatal Python error: Aborted" in (tmp_path / "log.txt").read_text()
 
 
 def test_a_thread_that_fails_is_told(told, wait_until):
