@@ -142,6 +142,7 @@ class MainWindow(QMainWindow):
     def _shortcuts(self, commands: tuple[Command, ...]) -> tuple[Shortcut, ...]:
         """The commands' keys, and those that only some parts of the window know."""
         writing, listed = self.tr("Writing"), self.tr("In the list of conversations")
+        large = self.tr("An attachment, opened large")
         return (
             *(Shortcut(self.tr("Everywhere"), c.words, c.keys) for c in commands),
             Shortcut(writing, self.tr("Send"), "Return"),
@@ -150,6 +151,11 @@ class MainWindow(QMainWindow):
             Shortcut(writing, self.tr("Edit the last message"), "Up"),
             Shortcut(listed, self.tr("Rename"), "F2"),
             Shortcut(listed, self.tr("Delete"), "Del"),
+            Shortcut(large, self.tr("Larger"), "+"),
+            Shortcut(large, self.tr("Smaller"), "-"),
+            Shortcut(large, self.tr("All of it"), "0"),
+            Shortcut(large, self.tr("Its own size"), "1"),
+            Shortcut(large, self.tr("Take a page in or out"), "Space"),
         )
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

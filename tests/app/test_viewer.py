@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtGui import QImage, QKeySequence, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
@@ -455,6 +455,14 @@ def test_everything_is_reached_by_tab_and_has_a_name(opened):
     for each in reached:
         words = each.text() if isinstance(each, QPushButton) else ""
         assert each.accessibleName() or words
+
+
+def test_the_windows_own_close_key_closes_an_enlarged_frame_too(opened):
+    viewer = opened(CLIP)
+    viewer.stage.enlarge(1)
+    keys = QKeySequence.keyBindings(QKeySequence.StandardKey.Close)[0][0]
+    QTest.keyClick(viewer.stage.canvas, keys.key(), keys.keyboardModifiers())
+    assert not viewer.isVisible()
 
 
 def test_the_other_program_is_a_button_at_every_width(opened):

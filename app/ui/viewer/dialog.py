@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QW
 from ..announce import announce
 from ..background import Background
 from ..header import Title
-from ..icons import icon
+from ..icons import dress
 from ..page import wrapped
 from ..palette import XXS, M, S
 from ..theme import Theme, set_role
@@ -83,6 +83,8 @@ class AttachmentViewer(QDialog):
         alone = self.stage.place is not None
         if alone and event.matches(QKeySequence.StandardKey.Cancel):
             self.stage.show_all()
+        elif event.matches(QKeySequence.StandardKey.Close):
+            self.close()
         else:
             super().keyPressEvent(event)
 
@@ -94,7 +96,7 @@ class AttachmentViewer(QDialog):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._dress()
+        self._restyle()
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
@@ -150,14 +152,9 @@ class AttachmentViewer(QDialog):
             self.fields.pages.say(self.tr("One page at least has to go."))
 
     def _restyle(self) -> None:
-        side = self._theme.pixels(18)
-        self.elsewhere.setIcon(icon("export", self._theme.palette.text, side))
-        self.elsewhere.setIconSize(QSize(side, side))
-        self._dress()
-
-    def _dress(self) -> None:
-        words = self.tr("Open in another program")
-        narrow = self.width() < self._theme.pixels(_WORDS)
+        words, theme = self.tr("Open in another program"), self._theme
+        narrow = self.width() < theme.pixels(_WORDS)
         self.elsewhere.setText("" if narrow else words)
+        dress(self.elsewhere, "export", theme.palette.text, theme.pixels(18))
         self.elsewhere.setToolTip(words)
         self.elsewhere.setAccessibleName(words)
