@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,6 +19,27 @@ from app.ui.transcript.menu import message_menu
 from app.ui.transcript.row import MessageRow
 
 TEXT = "The **total** is 42.10, see [the shop](https://example.org).\n\nAnd more."
+
+COPY_AND_END = """
+from PySide6.QtWidgets import QApplication, QTextBrowser
+from app.conversation import Turn
+from app.ui.theme import Theme
+from app.ui.transcript import TranscriptView
+
+app = QApplication([])
+view = TranscriptView(Theme(app), lambda *_: None)
+view.resize(800, 600)
+view.show()
+view.show_turns((Turn(1, None, "assistant", "All **that** is said."),))
+while view.busy or not view.findChildren(QTextBrowser):
+    app.processEvents()
+(page,) = view.findChildren(QTextBrowser)
+page.selectAll()
+page.copy()
+data = app.clipboard().mimeData()
+print(data.formats(), data.text())
+view.shut_down()
+"""
 
 
 @pytest.fixture
@@ -81,6 +104,15 @@ def test_what_is_marked_can_be_copied_alone(view, wait_until):
     assert words(menu)[0] == "Copy"
     menu.actions()[0].trigger()
     assert QGuiApplication.clipboard().text().strip() == "The total"
+
+
+def test_what_was_copied_does_not_disturb_the_end():
+    """The clipboard goes after Python: what it holds may need nothing of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", COPY_AND_END], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['text/plain'] All that is said.\n"
 
 
 def test_a_link_can_be_copied(view, wait_until):

@@ -113,9 +113,10 @@ class Prose(Paper):
         text = data.text()
         for source in sources:
             text = text.replace("\ufffc", source, 1)
-        plain = QMimeData()
-        plain.setText(text.replace("\u200b", ""))
-        return plain
+        # Qt's own object: the clipboard keeps it until after Python has gone.
+        data.clear()
+        data.setText(text.replace("\u200b", ""))
+        return data
 
     def _sources_within(self, cursor: QTextCursor) -> list[str]:
         """LaTeX of the formulas' pictures in a selection, in order."""
