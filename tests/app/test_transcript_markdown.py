@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PySide6.QtGui import QTextDocument, QTextFormat
 
@@ -104,6 +104,10 @@ def test_no_tag_but_our_own_is_written(text: str) -> None:
             Tags().feed(page(block))
 
 
+# What looks like a displayed formula and is none: never closed, or empty.
+@example("`\n\\[`\n\\[`", [6])
+@example("words\n$$\nmore\n\nand more", [14])
+@example("$$$$\n`\\]1. \n|", [5])
 @given(_texts, st.lists(st.integers(0, 1000), max_size=20))
 @settings(max_examples=600, deadline=None)
 def test_a_stream_ends_as_the_text_at_once(text: str, cuts: list[int]) -> None:

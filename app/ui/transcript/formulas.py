@@ -16,6 +16,8 @@ from markdown_it.rules_inline import StateInline
 
 # What an unfinished text sets in `env`: a formula that is still open reaches its end.
 STREAMING = "streaming"
+# What such a formula's token has in `meta`.
+OPEN = "open"
 
 _DISPLAYED = (("$$", "$$"), ("\\[", "\\]"))
 _DOLLAR = re.compile(r"\$(?![\s$])((?:[^$\\`]|\\.)+?)(?<!\s)\$(?![\d$])", re.DOTALL)
@@ -69,7 +71,7 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         return False
     opening, closing = marks
     lines: list[str] = []
-    line = start
+    line, is_open = start, False
     while line < end:
         text = _line(state, line)
         if not text or (line > start and state.sCount[line] < state.blkIndent):
@@ -85,15 +87,16 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     else:
         if not state.env.get(STREAMING):
             return False
-        line -= 1
+        line, is_open = line - 1, True
     latex = "\n".join(lines).strip()
-    if not latex and not state.env.get(STREAMING):
+    if not latex and not is_open:
         return False
     if not silent:
         token = state.push("formula_block", "math", 0)
         token.block, token.map = True, [start, line + 1]
         token.content = latex
         token.markup = f"{opening}{latex}{closing}"
+        token.meta[OPEN] = is_open
         state.line = line + 1
     return True
 

@@ -1,29 +1,22 @@
-"""An answer's text as block values: words, code, formulas. Pure, knows no widgets.
-
-CommonMark with tables and strikethrough; raw HTML is text. Link reference definitions
-are text too: so no block changes what an earlier one means, and a block that a stream
-has closed stays as it is.
-"""
+"""An answer's text as block values: words, code, formulas. Pure, knows no widgets."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ...conversation import Box
-from .formulas import STREAMING, add_formulas
+from .closing import closed
+from .dialect import DEPTH, parser, unified
 from .unfolding import pieces
 
 # Noncharacters, which no text holds, stand around what names a box.
 BOX_OPEN, BOX_CLOSE, BOX_NUMBER = "\ufdd0", "\ufdd1", "\ufdd2"
 _UNWANTED = re.compile("[\ud800-\udfff\ufdd0-\ufdd2\0]")
 _BOX_MARKS = re.compile(f"{BOX_OPEN}\\d+{BOX_NUMBER}|{BOX_CLOSE}")
-_DEPTH = 60
 # Neighbouring paragraphs share a widget up to here, so that they can be selected
 # together and one layout stays short.
 PROSE_LENGTH = 3000
@@ -138,9 +131,9 @@ class Stream:
         self.tail += piece
         if "\n" not in piece:
             return ()
-        cut = _closed(self.tail)
-        closed, self.tail = self.tail[:cut], self.tail[cut:]
-        return _blocks(closed)
+        cut = closed(self.tail)
+        settled, self.tail = self.tail[:cut], self.tail[cut:]
+        return _blocks(settled)
 
     def finish(self) -> tuple[Block, ...]:
         """The single blocks of the open end, which nothing follows."""
@@ -160,10 +153,9 @@ class Stream:
 
 
 def _blocks(text: str) -> tuple[Block, ...]:
-    text = _UNWANTED_LINES.sub("\n", text)
-    tokens = _parser().parse(text)
-    if any(token.level >= _DEPTH - 3 for token in tokens):
-        # Deeper than the parser goes, it would drop words.
+    text = unified(text)
+    tokens = parser().parse(text)
+    if any(token.level >= DEPTH - 3 for token in tokens):
         return (Code("", without_marks(text)),)
     lines = text.split("\n")
     return tuple(
@@ -194,56 +186,3 @@ def _top_level(tokens: list[Token]) -> Iterator[tuple[Token, ...]]:
         if token.level == 0 and token.nesting <= 0 and token.type != "inline":
             yield tuple(group)
             group = []
-
-
-def _closed(text: str) -> int:
-    """How many characters belong to blocks that later lines cannot change."""
-    whole = text[: text.rfind("\n") + 1]
-    if not whole.strip():
-        return 0
-    tokens = _line_parser().parse(_UNWANTED_LINES.sub("\n", whole), {STREAMING: True})
-    groups = [t for t in tokens if t.level == 0 and t.nesting >= 0 and t.map]
-    if not groups:
-        return 0
-    start, stop = groups[-1].map or (0, 0)
-    lines = whole.count("\n")
-    # An empty line ends most blocks; lists and indented code may go on behind it.
-    if groups[-1].type in _ENDED_BY_EMPTY_LINE and stop < lines:
-        start = stop
-    position = 0
-    for _ in range(start):
-        position = _LINE_END.search(text, position).end()  # type: ignore[union-attr]
-    return position
-
-
-_UNWANTED_LINES = re.compile("\r\n|\r")
-_ENDED_BY_EMPTY_LINE = {
-    "paragraph_open",
-    "heading_open",
-    "table_open",
-    "blockquote_open",
-    "hr",
-    "fence",
-    "formula_block",
-}
-_LINE_END = re.compile("\r\n|\r|\n")
-
-
-@cache
-def _parser() -> MarkdownIt:
-    options = {"html": False, "breaks": True, "maxNesting": _DEPTH}
-    parser = MarkdownIt("commonmark", options)
-    parser.enable(["table", "strikethrough"]).disable("reference")
-    add_formulas(parser)
-    return parser
-
-
-@cache
-def _line_parser() -> MarkdownIt:
-    """Finds where blocks begin and leaves out what stands in them."""
-    options = {"html": False, "maxNesting": _DEPTH}
-    parser = MarkdownIt("commonmark", options)
-    parser.enable(["table", "strikethrough"]).disable("reference")
-    add_formulas(parser)
-    parser.core.ruler.enableOnly(["normalize", "block"])
-    return parser
