@@ -163,6 +163,7 @@ APP: dict[str, Room] = {
             "engine.protocol",
             "workers.catalogue",
             "workers.media",
+            "workers.rate",
             "workers.transfers",
             "workers.values",
         },
