@@ -322,13 +322,13 @@ class Draft(QObject):
         for place, item in enumerate(self._items):
             if item.key == key:
                 problem = problem or self._torn.get(item.attachment.digest)
-                problem = problem and _named(problem, item.attachment)
+                problem = problem and named(problem, item.attachment)
                 cost = None if problem else cost
                 self._items[place] = replace(item, cost=cost, problem=problem)
                 self.changed.emit()
                 return
 
 
-def _named(problem: str, attachment: Attachment) -> str:
+def named(problem: str, attachment: Attachment) -> str:
     """The problem with the person's name of the file in place of the store's."""
     return re.sub(rf"{attachment.digest}(\.\w+)?", lambda _: attachment.name, problem)

@@ -21,7 +21,7 @@ from ..ui.theme import Theme
 from ..ui.viewer import AttachmentViewer
 from ..workers.media import MediaWorker
 from ..workers.values import Measured, MediaFailure, MediaSource
-from .draft import Draft, Item
+from .draft import Draft, Item, named
 from .picture_feed import FIRST_LOOK, PictureFeed
 from .viewed import Viewed, value_of
 
@@ -145,7 +145,8 @@ class Viewer(QObject):
     def _failed(self, failure: MediaFailure) -> None:
         ours = (self._measuring, self._counting)
         if self._viewed is not None and failure.request in ours:
-            self._update(replace(self._viewed, problem=failure.problem))
+            problem = named(failure.problem, self._viewed.attachment)
+            self._update(replace(self._viewed, problem=problem))
 
     def _update(self, viewed: Viewed) -> None:
         if viewed != self._viewed and self._dialog is not None:
@@ -200,12 +201,17 @@ class Viewer(QObject):
             self._dialog.stage.set_large(place, path)
 
     def _undrawn(self, place: int, problem: str) -> None:
-        if self._viewed is None or self._dialog is None:
+        viewed = self._viewed
+        if viewed is None or self._dialog is None:
             return
-        if self._viewed.attachment.kind == "image":
-            self._update(replace(self._viewed, problem=problem))
-        else:
+        attachment = viewed.attachment
+        problem = named(problem, attachment)
+        if attachment.kind == "document":  # the page can be left out
             self._dialog.stage.set_problem(place, problem)
+            return
+        self._update(replace(viewed, problem=problem))
+        if viewed.key is not None:
+            self._draft.mark_unreadable(attachment.digest, problem)
 
     # What is wanted of it.
 

@@ -238,6 +238,25 @@ def test_a_damaged_file_says_what_is_wrong(viewer, media, wait_until, name, data
     assert viewer.dialog.elsewhere.isEnabled()
 
 
+def test_a_video_that_is_torn_where_a_frame_is_needed_is_not_sent(
+    viewer, draft, media, opened, wait_until
+):
+    film = bytearray(make_film(frames=300, rate=10))
+    torn = int(len(film) * 0.3)
+    film[torn : torn + 400] = bytes(
+        (byte + 77) % 256 for byte in film[torn : torn + 400]
+    )
+    key = opened(media.attach_bytes(bytes(film), "torn.mp4"))
+    grid = viewer.dialog.stage.grid
+    wait_until(lambda: grid.cells.picture(0), 30)
+    viewer.dialog.stage.enlarge(14)
+    wait_until(lambda: draft.item(key).problem, 30)
+    message = viewer.dialog.stage.message
+    assert message.text() == draft.item(key).problem
+    assert message.text().startswith("torn.mp4")
+    assert draft.attachments == ()
+
+
 def test_a_file_that_is_gone_is_said(viewer, monkeypatch):
     tried: list[object] = []
     monkeypatch.setattr(QDesktopServices, "openUrl", tried.append)
