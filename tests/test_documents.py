@@ -39,3 +39,12 @@ def test_every_option_in_the_readme_exists():
     for line in re.findall(r"mlx_glm45v\.generate .*(?:\\\n.*)?", text):
         for option in re.findall(r" (--[a-z-]+)", line):
             assert option in known, line
+
+
+def test_every_test_that_is_named_exists():
+    rows = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    for path, name in re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", rows):
+        source = ROOT / "tests" / path
+        source = source if source.exists() else ROOT / path
+        assert source.exists(), path
+        assert not name or f"def {name}(" in source.read_text(encoding="utf-8"), name
