@@ -1,18 +1,23 @@
 """Train the demo model, or go on with a stopped run.
 
-    python tools/train_demo.py --out runs/demo --steps 6000 --seed 0
-    python tools/train_demo.py --out runs/demo --export mlx_glm45v/demo/checkpoint
+    python tools/make_demo_files.py --out runs/demo/checkpoint
+    python tools/train_demo.py --out runs/demo --steps 20000 --seed 0
+    python tools/train_demo.py --out runs/demo --export runs/demo/checkpoint
 
-Writes runs/demo/state.pt every five minutes and runs/demo/loss.csv; --export writes the
-averaged weights as a Hugging Face folder with one tensor per expert.
+Writes runs/demo/state.pt every three minutes, runs/demo/loss.csv and, every so many
+steps, runs/demo/right.csv: the share of held-out conversations of each kind that the
+model would say word for word. --export writes the averaged weights as a Hugging Face
+folder with one tensor per expert.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import torch
 from tokenizers import Tokenizer
@@ -22,27 +27,33 @@ from transformers import AutoConfig
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_training.batches import make_batch  # noqa: E402
+from demo_training.course import SEEING, Packed, course_batch, padded  # noqa: E402
 from demo_training.export import export_folder  # noqa: E402
-from demo_training.samples import Writer  # noqa: E402
-from demo_training.trainer import Schedule, Trainer  # noqa: E402
+from demo_training.learner import Learner  # noqa: E402
+from demo_training.lessons import LESSONS, held_out_question  # noqa: E402
+from demo_training.packing import Branch, Packer  # noqa: E402
+from demo_training.showing import media_of  # noqa: E402
+from demo_training.trainer import Schedule  # noqa: E402
 
-CHECKPOINT = ROOT / "mlx_glm45v" / "demo" / "checkpoint"
-SAVE_SECONDS = 300
+from mlx_glm45v.demo import questions  # noqa: E402
+
+SAVE_SECONDS = 180
+WATCHED = 24  # held-out questions a kind
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument(
-        "--polish", type=int, nargs="*", default=(), help="rounds of steps after them"
+        "--fall", type=float, default=0.4, help="last part of the steps"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=24, help="pictures of a worker")
+    parser.add_argument("--workers", type=int, default=2, help="one core each")
+    parser.add_argument("--watch", type=int, default=500, help="steps between scores")
     parser.add_argument(
-        "--workers", type=int, default=2, help="processes, one core each"
+        "--resume", action="store_true", help="as always where a state is there"
     )
     parser.add_argument(
         "--export", type=Path, help="write this folder and train nothing"
@@ -50,61 +61,102 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def truncate_log(path: Path, *, step: int) -> None:
+def truncate_log(path: Path, head: str, *, step: int) -> None:
     """Drop the lines of steps that a resumed run takes again."""
     if not path.exists():
-        path.write_text("step,words,naming,rate,seconds\n")
+        path.write_text(f"{head}\n")
         return
-    head, *lines = path.read_text().splitlines()
+    first, *lines = path.read_text().splitlines()
     kept = [line for line in lines if int(line.split(",")[0]) <= step]
-    path.write_text("\n".join([head, *kept]) + "\n")
+    path.write_text("\n".join([first, *kept]) + "\n")
+
+
+def watched(packer: Packer, pad_id: int) -> dict[str, list[Packed]]:
+    """Held-out questions of each kind, eight a batch, without thinking."""
+    batches = {}
+    for kind in LESSONS:
+        rows = []
+        for index in range(WATCHED):
+            question = held_out_question(kind, index)
+            media = [media_of(question.random, one) for one in question.shown]
+            earlier = (
+                questions.describe(Random(index), question.shown[0])
+                if LESSONS[kind].format == "later picture"
+                else None
+            )
+            branch = Branch(question.turns, thinking=False)
+            rows.append(packer.row(media, [branch], earlier=earlier))
+        batches[kind] = [
+            padded(rows[i : i + 8], pad_id=pad_id) for i in range(0, WATCHED, 8)
+        ]
+    return batches
+
+
+def watch(learner: Learner, batches: dict[str, list[Packed]]) -> dict[str, float]:
+    """The share of each kind's questions whose every answer is right word for word."""
+    own = {name: value.clone() for name, value in learner.model.state_dict().items()}
+    learner.model.load_state_dict(learner.average)
+    right = {}
+    for kind, parts in batches.items():
+        told = [share for batch in parts for share in learner.right(batch)]
+        right[kind] = sum(share == 1 for share in told) / len(told)
+        right[f"{kind} (tokens)"] = sum(told) / len(told)
+    learner.model.load_state_dict(own)
+    return right
 
 
 def train(
-    trainer: Trainer, writer: Writer, options: argparse.Namespace, *, worker: int
+    learner: Learner, packer: Packer, options: argparse.Namespace, *, worker: int
 ) -> None:
     """Take the steps that are left; worker 0 keeps the log and the state."""
     state, log = options.out / "state.pt", options.out / "loss.csv"
+    scores = options.out / "right.csv"
+    if worker:
+        state, log, scores = (Path(os.devnull),) * 3
+    pad_id = learner.model.config.text_config.pad_token_id
     if worker == 0:
-        truncate_log(log, step=trainer.step)
-    pad_id = trainer.model.config.text_config.pad_token_id
+        truncate_log(log, "step,words,naming,rate,seconds", step=learner.step)
+        truncate_log(scores, "step,kind,right", step=learner.step)
+    batches = watched(packer, pad_id) if worker == 0 else {}
     saved = time.monotonic()
-    with log.open("a", buffering=1) as lines:
-        while trainer.step < trainer.schedule.end:
+    with log.open("a", buffering=1) as lines, scores.open("a", buffering=1) as told:
+        while learner.step < learner.schedule.end:
             began = time.monotonic()
-            batch = make_batch(
-                writer,
+            batch = course_batch(
+                packer,
                 seed=options.seed,
-                step=trainer.step,
+                step=learner.step,
                 pad_id=pad_id,
                 worker=worker,
-                rows=options.rows,
             )
-            rate = trainer.schedule.rate(trainer.step)
-            losses = trainer.take_step(batch)
+            losses = learner.take_step(batch)
             took = time.monotonic() - began
-            if worker == 0:
-                lines.write(
-                    f"{trainer.step},{losses.words:.4f},{losses.naming:.4f},"
-                    f"{rate:.6f},{took:.3f}\n"
-                )
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    trainer.save(state)
-                    saved = time.monotonic()
+            if worker:
+                continue
+            lines.write(
+                f"{learner.step},{losses.words:.4f},{losses.naming:.4f},"
+                f"{learner.rate():.6f},{took:.3f}\n"
+            )
+            if learner.step % options.watch == 0 and learner.step > SEEING:
+                for kind, share in watch(learner, batches).items():
+                    told.write(f"{learner.step},{kind},{share:.3f}\n")
+            if time.monotonic() - saved > SAVE_SECONDS:
+                learner.save(state)
+                saved = time.monotonic()
     if worker == 0:
-        trainer.save(state)
+        learner.save(state)
 
 
-def trainer_of(options: argparse.Namespace) -> Trainer:
-    """A new trainer, or the stopped run's."""
-    config = AutoConfig.from_pretrained(CHECKPOINT)
-    schedule = Schedule(options.steps, polish=tuple(options.polish))
-    trainer = Trainer(config, schedule=schedule, seed=options.seed)
+def learner_of(options: argparse.Namespace) -> Learner:
+    """A new learner, or the stopped run's."""
+    config = AutoConfig.from_pretrained(options.out / "checkpoint")
+    schedule = Schedule(options.steps, fall=options.fall)
+    learner = Learner(config, schedule=schedule, seed=options.seed)
     state = options.out / "state.pt"
     if state.exists():
-        trainer.resume(state)
-        print(f"resumed at step {trainer.step}", flush=True)
-    return trainer
+        learner.resume(state)
+        print(f"resumed at step {learner.step}", flush=True)
+    return learner
 
 
 def work(worker: int, options: argparse.Namespace) -> None:
@@ -114,8 +166,8 @@ def work(worker: int, options: argparse.Namespace) -> None:
     distributed.init_process_group(
         "gloo", store=meeting, rank=worker, world_size=options.workers
     )
-    tokenizer = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
-    train(trainer_of(options), Writer(tokenizer), options, worker=worker)
+    tokenizer = Tokenizer.from_file(str(options.out / "checkpoint/tokenizer.json"))
+    train(learner_of(options), Packer(tokenizer), options, worker=worker)
     distributed.destroy_process_group()
 
 
@@ -124,9 +176,9 @@ def main() -> None:
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.export:
-        trainer = trainer_of(options)
-        export_folder(trainer.average, options.export)
-        print(f"wrote step {trainer.step} to {options.export}")
+        learner = learner_of(options)
+        export_folder(learner.average, options.export)
+        print(f"wrote step {learner.step} to {options.export}")
         return
     (options.out / "meeting").unlink(missing_ok=True)
     multiprocessing.spawn(work, (options,), nprocs=options.workers)

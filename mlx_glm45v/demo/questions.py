@@ -137,7 +137,7 @@ def counted(number: int, noun: str) -> str:
     return f"There are {NUMBERS[number]} {noun}s."
 
 
-def _wording(random: Random, wordings: Sequence[str], *names: str) -> str:
+def wording(random: Random, wordings: Sequence[str], *names: str) -> str:
     """One of the wordings, at times in small letters or without its last mark."""
     question = random.choice(wordings).format(*names)
     if random.random() < 0.15:
@@ -153,7 +153,7 @@ def describe(random: Random, scene: Scene) -> Exchange:
     order = " from left to right" if len(names) > 1 else ""
     return Exchange(
         "describe",
-        _wording(random, DESCRIBE),
+        wording(random, DESCRIBE),
         f"There {'is' if len(names) == 1 else 'are'} {NUMBERS[len(names)]} "
         f"shape{'' if len(names) == 1 else 's'}. I name them{order}."
         if len(names) > 1
@@ -167,7 +167,7 @@ def count(random: Random, scene: Scene) -> Exchange:
     names = [figure.name for figure in scene.figures]
     return Exchange(
         "count",
-        _wording(random, COUNT),
+        wording(random, COUNT),
         f"I see {listed(names)}.",
         counted(len(names), "shape"),
     )
@@ -179,7 +179,7 @@ def count_some(random: Random, scene: Scene) -> Exchange:
     shape = random.choice(there if random.random() < 0.75 else SHAPES)
     return Exchange(
         "count",
-        _wording(random, COUNT_SOME, shape),
+        wording(random, COUNT_SOME, shape),
         f"I see {listed([figure.name for figure in scene.figures])}.",
         counted(there.count(shape), shape),
     )
@@ -197,7 +197,7 @@ def colour(random: Random, scene: Scene) -> Exchange:
     else:
         figure = random.choice(once)
         shape, answer = figure.shape, f"The {figure.shape} is {figure.colour}."
-    return Exchange("colour", _wording(random, COLOUR, shape), seen, answer)
+    return Exchange("colour", wording(random, COLOUR, shape), seen, answer)
 
 
 def shape(random: Random, scene: Scene) -> Exchange:
@@ -212,14 +212,14 @@ def shape(random: Random, scene: Scene) -> Exchange:
     else:
         figure = random.choice(once)
         name, answer = figure.colour, f"The {figure.colour} shape is a {figure.shape}."
-    return Exchange("shape", _wording(random, SHAPE, name), seen, answer)
+    return Exchange("shape", wording(random, SHAPE, name), seen, answer)
 
 
 def describe_clip(random: Random, clip: Clip) -> Exchange:
     """What moves, and which way."""
     return Exchange(
         "describe video",
-        _wording(random, DESCRIBE_CLIP),
+        wording(random, DESCRIBE_CLIP),
         _path(clip),
         _move(with_article(clip.figure.name).capitalize(), clip),
     )
@@ -232,7 +232,7 @@ def direction(random: Random, clip: Clip) -> Exchange:
     )
     return Exchange(
         "direction",
-        _wording(random, DIRECTION, noun),
+        wording(random, DIRECTION, noun),
         _path(clip),
         _move(f"The {noun}", clip),
     )
@@ -243,7 +243,7 @@ def clip_colour(random: Random, clip: Clip) -> Exchange:
     noun = clip.figure.shape
     return Exchange(
         "colour in a video",
-        _wording(random, COLOUR, noun),
+        wording(random, COLOUR, noun),
         f"I see {with_article(clip.figure.name)}.",
         f"The {noun} is {clip.figure.colour}.",
     )
@@ -280,11 +280,11 @@ def greeting(random: Random) -> Exchange:
     if random.random() < 0.7:
         return Exchange(
             "greeting",
-            _wording(random, GREETINGS),
+            wording(random, GREETINGS),
             "There is no picture. I say what I am.",
             GREETING,
         )
     wordings = random.choice((DESCRIBE, COUNT, DESCRIBE_CLIP))
     return Exchange(
-        "greeting", _wording(random, wordings), "There is no picture.", NO_PICTURE
+        "greeting", wording(random, wordings), "There is no picture.", NO_PICTURE
     )

@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.trainers import BpeTrainer
 
-MERGED_TOKENS = 604  # bytes and merges; with the special tokens 640
+MERGED_TOKENS = 739  # bytes and merges at most; with the special tokens 768
 CONTROL_TOKENS = (
     "<|endoftext|>",
     "[MASK]",
@@ -115,8 +115,8 @@ def model_config(tokenizer: Tokenizer) -> dict[str, Any]:
             "attention_dropout": 0.0,
             "first_k_dense_replace": 1,
             "hidden_act": "silu",
-            "hidden_size": 128,
-            "initializer_range": 0.08,
+            "hidden_size": 192,
+            "initializer_range": 0.06,
             "intermediate_size": 384,
             "max_position_embeddings": 8192,
             "moe_intermediate_size": 128,
@@ -142,15 +142,15 @@ def model_config(tokenizer: Tokenizer) -> dict[str, Any]:
             "model_type": "glm4v_moe",
             "attention_bias": False,
             "attention_dropout": 0.0,
-            "depth": 4,
+            "depth": 5,
             "hidden_act": "silu",
             "hidden_size": 128,
             "image_size": 112,
             "in_channels": 3,
             "initializer_range": 0.08,
-            "intermediate_size": 256,
+            "intermediate_size": 384,
             "num_heads": 2,
-            "out_hidden_size": 128,
+            "out_hidden_size": 192,
             "patch_size": 14,
             "rms_norm_eps": 1e-05,
             "spatial_merge_size": 2,

@@ -84,7 +84,7 @@ class Sample:
     media: tuple[Media, ...]
 
 
-def _weathered(random: Random, pixels: np.ndarray) -> np.ndarray:
+def weathered(random: Random, pixels: np.ndarray) -> np.ndarray:
     """The pixels after a little blur or noise, as cameras and codecs add them."""
     if random.random() < 0.25:
         blur = ImageFilter.GaussianBlur(random.uniform(0.3, 0.8))
@@ -99,7 +99,7 @@ def still_pixels(random: Random, scene: Scene) -> np.ndarray:
     """The scene drawn at one to three times its size, then fitted to the budget."""
     height, width = STILLS.target_size(scene.width, scene.height)
     scale = 1.0 if scene.width > 168 else random.choice((1.0, 1.5, 2.0, 3.0))
-    return _weathered(random, resize(draw(scene, scale=scale), width, height))
+    return weathered(random, resize(draw(scene, scale=scale), width, height))
 
 
 def clip_pixels(random: Random, clip: Clip) -> list[np.ndarray]:
@@ -110,7 +110,7 @@ def clip_pixels(random: Random, clip: Clip) -> list[np.ndarray]:
     )
     scale = 1.0 if scene.width > 168 else random.choice((1.0, 2.0))
     return [
-        _weathered(random, resize(clip.frame(i / 2, scale=scale), width, height))
+        weathered(random, resize(clip.frame(i / 2, scale=scale), width, height))
         for i in range(count)
     ]
 

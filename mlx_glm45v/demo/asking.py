@@ -1,0 +1,403 @@
+"""Questions beyond one drawing: boxes, pages, pairs, times, and what was never taught.
+
+Knows wordings, thoughts and answers, as `questions` does. Does not know pixels, tokens
+or models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from mlx_glm45v.demo.clips import Clip
+from mlx_glm45v.demo.combinations import place_in
+from mlx_glm45v.demo.drawing import Appearance
+from mlx_glm45v.demo.pages import Page
+from mlx_glm45v.demo.questions import (
+    Exchange,
+    counted,
+    describe_clip,
+    direction,
+    listed,
+    with_article,
+    wording,
+)
+from mlx_glm45v.demo.scenes import OUTLINES, Figure, Scene
+from mlx_glm45v.demo.words import NEVER_TAUGHT
+
+ORDINALS = ("first", "second", "third")
+BOX = (
+    "Where is the {}?",
+    "Where do you see the {}?",
+    "Show me the {}.",
+    "Find the {}.",
+    "Give the box of the {}.",
+    "Where is the {} in the picture?",
+)
+READ = (
+    "Read the text.",
+    "Read the page.",
+    "Read this.",
+    "Read it out.",
+    "What does the text say?",
+    "What does it say?",
+    "What is written there?",
+    "What does the page say?",
+    "Describe the picture.",
+    "What do you see?",
+)
+WHICH_PICTURE = (
+    "Which picture has the {}?",
+    "Which picture shows the {}?",
+    "In which picture is the {}?",
+    "Which picture is the {} in?",
+)
+OF_PICTURE = (
+    "Describe the {} picture.",
+    "What is in the {} picture?",
+    "What does the {} picture show?",
+)
+CHANGED = (
+    "What changed?",
+    "What has changed?",
+    "What is different?",
+    "What changed between the pictures?",
+    "What is the difference?",
+)
+WHEN = (
+    "When does the {} appear?",
+    "When does the {} come?",
+    "At what time does the {} appear?",
+    "From when on is the {} there?",
+    "At which second does the {} appear?",
+)
+IN_BOTH = (
+    "Does the picture show what moves in the video?",
+    "Is the shape of the video in the picture?",
+    "Does the picture have the shape of the video?",
+    "Is there the same shape in the picture?",
+)
+AND_THE = ("And the {}?", "What about the {}?", "And what about the {}?")
+WHERE_IS_IT = ("Where is it?", "And where is it?", "Where do you see it?")
+UNKNOWN_ANSWER = "I do not know. I was never taught that."
+UNKNOWN = (
+    "What colour is the {}?",
+    "What color is the {}?",
+    "Where is the {}?",
+    "How many {}s are there?",
+    "What is the capital of {}?",
+    "Who is {}?",
+    "What is a {}?",
+    "How old is the {}?",
+    "What does the {} do?",
+    "Is there a {} in the picture?",
+    "Tell me about the {}.",
+    "How do I make a {}?",
+    "What is {} in French?",
+    "Why is the {} so big?",
+    "When was the {} built?",
+    "How far is it to {}?",
+    "Who made the {}?",
+    "Which way does the {} move?",
+    "Write a poem about a {}.",
+    "Can you draw a {}?",
+)
+
+
+def box_of(scene: Scene, figure: Figure) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the figure in thousandths, to the nearest ten."""
+    if figure.shape == "circle":
+        reach = [-1 - 1j, 1 + 1j]
+    else:
+        turn = complex(math.cos(figure.turn), math.sin(figure.turn))
+        reach = [turn * corner for corner in OUTLINES[figure.shape]]
+    across = [figure.x + figure.radius * c.real for c in reach]
+    down = [figure.y + figure.radius * c.imag for c in reach]
+    edges = (
+        min(across) / scene.width,
+        min(down) / scene.height,
+        max(across) / scene.width,
+        max(down) / scene.height,
+    )
+    left, top, right, bottom = (round(min(1.0, max(0.0, e)) * 100) * 10 for e in edges)
+    return left, top, right, bottom
+
+
+def box_text(scene: Scene, figure: Figure) -> str:
+    """The figure's box between GLM's tags."""
+    left, top, right, bottom = box_of(scene, figure)
+    return f"<|begin_of_box|>[[{left},{top},{right},{bottom}]]<|end_of_box|>"
+
+
+def _called(random: Random, figure: Figure, figures: Sequence[Figure]) -> str:
+    """The figure's shape or colour where that is enough, or both."""
+    calls = [figure.name]
+    if [other.shape for other in figures].count(figure.shape) == 1:
+        calls.append(figure.shape)
+    if [other.colour for other in figures].count(figure.colour) == 1:
+        calls.append(f"{figure.colour} shape")
+    return random.choice(calls)
+
+
+def box(random: Random, scene: Scene) -> Exchange:
+    """Where one of the figures is."""
+    figure = random.choice(scene.figures)
+    called = _called(random, figure, scene.figures)
+    return Exchange(
+        "box",
+        wording(random, BOX, called),
+        f"The {figure.name} is at the {place_in(scene, figure)}.",
+        f"The {called} is here: {box_text(scene, figure)}",
+    )
+
+
+def read(random: Random, page: Page) -> Exchange:
+    """All words of a page."""
+    return Exchange("page", wording(random, READ), "I see text. I read it.", page.text)
+
+
+def _told(scene: Scene) -> str:
+    return listed([figure.name for figure in scene.figures])
+
+
+def _all_told(scenes: Sequence[Scene]) -> str:
+    return " ".join(
+        f"The {ORDINALS[index]} picture shows {_told(scene)}."
+        for index, scene in enumerate(scenes)
+    )
+
+
+def which_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
+    """The picture that has a figure which the others have not."""
+    index = random.randrange(len(scenes))
+    others = [
+        figure
+        for other, scene in enumerate(scenes)
+        if other != index
+        for figure in scene.figures
+    ]
+    figures = scenes[index].figures
+    calls = [f.name for f in figures if f.name not in {o.name for o in others}]
+    calls += [f.shape for f in figures if f.shape not in {o.shape for o in others}]
+    calls += [
+        f"{f.colour} shape"
+        for f in figures
+        if f.colour not in {o.colour for o in others}
+    ]
+    if not calls:
+        return of_picture(random, scenes)
+    called = random.choice(calls)
+    return Exchange(
+        "which picture",
+        wording(random, WHICH_PICTURE, called),
+        _all_told(scenes),
+        f"The {ORDINALS[index]} picture has the {called}.",
+    )
+
+
+def of_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
+    """What one of several pictures shows."""
+    index = random.randrange(len(scenes))
+    name = ORDINALS[index]
+    return Exchange(
+        "one of several",
+        wording(random, OF_PICTURE, name),
+        f"I look at the {name} picture.",
+        f"The {name} picture shows {_told(scenes[index])}.",
+    )
+
+
+def changed(random: Random, scenes: Sequence[Scene]) -> Exchange:
+    """What is different in the second picture."""
+    before, after = scenes
+    gone = [f for f in before.figures if f.name not in {o.name for o in after.figures}]
+    new = [f for f in after.figures if f.name not in {o.name for o in before.figures}]
+    if gone and new:
+        answer = f"The {gone[0].shape} was {gone[0].colour} and is now {new[0].colour}."
+    elif gone:
+        answer = f"The {gone[0].name} is gone."
+    elif new:
+        answer = f"There is a new {new[0].name}."
+    else:
+        answer = "Nothing changed."
+    return Exchange("what changed", wording(random, CHANGED), _all_told(scenes), answer)
+
+
+def when(random: Random, clip: Appearance) -> Exchange:
+    """The second at which a figure appears, or that it is there from the start."""
+    figures = clip.scene.figures
+    late = figures[-1]
+    figure = late if random.random() < 0.75 else random.choice(figures[:-1])
+    called = _called(random, figure, figures)
+    answer = (
+        f"The {called} appears at {clip.since} seconds."
+        if figure is late
+        else f"The {called} is there from the start."
+    )
+    return Exchange(
+        "when",
+        wording(random, WHEN, called),
+        f"The {late.name} is not there at the start.",
+        answer,
+    )
+
+
+def in_both(random: Random, scene: Scene, clip: Clip) -> Exchange:
+    """Whether the picture shows what moves in the video."""
+    name = clip.figure.name
+    there = name in {figure.name for figure in scene.figures}
+    return Exchange(
+        "picture and video",
+        wording(random, IN_BOTH),
+        f"The video shows {with_article(name)}. The picture shows {_told(scene)}.",
+        f"Yes, both show {with_article(name)}."
+        if there
+        else f"No, only the video shows {with_article(name)}.",
+    )
+
+
+def beside_clip(random: Random, scene: Scene, clip: Clip) -> Exchange:
+    """A question about one of a picture and a video."""
+    if random.random() < 0.5:
+        told = random.choice((_video_told, direction))(random, clip)
+        return Exchange("picture and video", told.question, told.thought, told.answer)
+    return Exchange(
+        "picture and video",
+        wording(random, ("Describe the picture.", "What is in the picture?")),
+        "I look at the picture.",
+        f"The picture shows {_told(scene)}.",
+    )
+
+
+def _video_told(random: Random, clip: Clip) -> Exchange:
+    """A description asked for by the word video, which a picture stands beside."""
+    told = describe_clip(random, clip)
+    question = wording(random, ("Describe the video.", "What happens in the video?"))
+    return replace(told, question=question)
+
+
+def unknown(random: Random, nouns: Sequence[str] = NEVER_TAUGHT) -> Exchange:
+    """A question about what was never taught."""
+    noun = random.choice(nouns)
+    if nouns is NEVER_TAUGHT and random.random() < 0.3:
+        noun = _made_up(random)
+    return Exchange(
+        "never taught",
+        wording(random, UNKNOWN, noun),
+        "I was not taught that.",
+        UNKNOWN_ANSWER,
+    )
+
+
+def _made_up(random: Random) -> str:
+    """A word that does not exist."""
+    syllables = random.randint(2, 3)
+    word = "".join(
+        random.choice("bcdfghjklmnprstvwz") + random.choice(("a", "e", "i", "o", "u"))
+        for _ in range(syllables)
+    ) + random.choice(("", "n", "r", "l", "s", "t", "x"))
+    return word.capitalize() if random.random() < 0.3 else word
+
+
+def colour_then_another(random: Random, scene: Scene) -> tuple[Exchange, ...]:
+    """The colour of a shape, of another one, and where that is: three turns."""
+    there = [figure.shape for figure in scene.figures]
+    once = [figure for figure in scene.figures if there.count(figure.shape) == 1]
+    if len(once) < 2:
+        return three_of_one(random, scene)
+    first, second = random.sample(once, 2)
+    seen = f"I see {_told(scene)}."
+    return (
+        Exchange(
+            "colour",
+            wording(random, ("What colour is the {}?",), first.shape),
+            seen,
+            f"The {first.shape} is {first.colour}.",
+        ),
+        Exchange(
+            "second turn",
+            wording(random, AND_THE, second.shape),
+            seen,
+            f"The {second.shape} is {second.colour}.",
+        ),
+        _where_is_it(random, scene, second, second.shape),
+    )
+
+
+def three_of_one(random: Random, scene: Scene) -> tuple[Exchange, ...]:
+    """Where a figure is, its colour or shape, and how many figures there are."""
+    figure = random.choice(scene.figures)
+    colours = [other.colour for other in scene.figures]
+    shapes = [other.shape for other in scene.figures]
+    name = figure.name
+    first = Exchange(
+        "box",
+        wording(random, BOX, name),
+        f"The {name} is at the {place_in(scene, figure)}.",
+        f"The {name} is here: {box_text(scene, figure)}",
+    )
+    second = Exchange(
+        "second turn",
+        wording(random, ("How many shapes are there?", "Count the shapes.")),
+        f"I see {_told(scene)}.",
+        counted(len(scene.figures), "shape"),
+    )
+    if shapes.count(figure.shape) == 1:
+        third = Exchange(
+            "third turn",
+            wording(random, ("What colour is the {}?",), figure.shape),
+            f"I see {_told(scene)}.",
+            f"The {figure.shape} is {figure.colour}.",
+        )
+    elif colours.count(figure.colour) == 1:
+        third = Exchange(
+            "third turn",
+            wording(random, ("Which shape is {}?",), figure.colour),
+            f"I see {_told(scene)}.",
+            f"The {figure.colour} shape is a {figure.shape}.",
+        )
+    else:
+        third = Exchange(
+            "third turn",
+            wording(random, ("Describe the picture.",)),
+            "I name all shapes.",
+            f"The picture shows {_told(scene)}.",
+        )
+    return first, second, third
+
+
+def shape_then_place(random: Random, scene: Scene) -> tuple[Exchange, ...]:
+    """Which shape has a colour, where it is, and a description: three turns."""
+    colours = [figure.colour for figure in scene.figures]
+    once = [figure for figure in scene.figures if colours.count(figure.colour) == 1]
+    if not once:
+        return three_of_one(random, scene)
+    figure = random.choice(once)
+    told = f"{figure.colour} shape"
+    second = _where_is_it(random, scene, figure, told)
+    return (
+        Exchange(
+            "shape",
+            wording(random, ("Which shape is {}?",), figure.colour),
+            f"I see {_told(scene)}.",
+            f"The {told} is a {figure.shape}.",
+        ),
+        Exchange("second turn", second.question, second.thought, second.answer),
+        Exchange(
+            "third turn",
+            wording(random, ("Describe the picture.", "What else do you see?")),
+            "I name all shapes.",
+            f"The picture shows {_told(scene)}.",
+        ),
+    )
+
+
+def _where_is_it(random: Random, scene: Scene, figure: Figure, called: str) -> Exchange:
+    return Exchange(
+        "third turn",
+        wording(random, WHERE_IS_IT),
+        f"The {figure.name} is at the {place_in(scene, figure)}.",
+        f"The {called} is here: {box_text(scene, figure)}",
+    )
