@@ -212,5 +212,7 @@ def _send(s: Session, text: str) -> None:
 def _open(s: Session, title: str) -> None:
     found = [one for one in s.store.conversations() if one.title == title]
     s.window.sidebar.opened.emit(found[0].id)
+    s.wait(title, lambda: s.window.transcript.column.rows)
+    s.wait("its messages", lambda: not s.window.transcript.busy)
     # The first code and the first formula take longest.
     s.rest(2.0)
