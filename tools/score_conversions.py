@@ -2,9 +2,9 @@
 
     python tools/score_conversions.py --questions 20
 
-Prints for each recipe its right answers (without thinking) and the mean
-Kullback-Leibler divergence of its next-token distributions from the source's, in nats.
-The last line is one JSON document.
+Prints for each recipe its right answers (without thinking), by kind and in all, and the
+mean Kullback-Leibler divergence of its next-token distributions from the source's, in
+nats. The last line is one JSON document.
 """
 
 from __future__ import annotations
@@ -21,26 +21,28 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_training.held_out import KINDS, STILL_KINDS, held_out  # noqa: E402
-from demo_training.own_answering import OwnAnswerer  # noqa: E402
-from demo_training.samples import still_pixels  # noqa: E402
+from demo_training.lessons import LESSONS, SCORED, held_out_question  # noqa: E402
+from demo_training.own_answering import OwnAnswerer, parts_of  # noqa: E402
 from score_demo import CHECKPOINT, score  # noqa: E402
 
-from mlx_glm45v import ImagePart, Message, TextPart, convert  # noqa: E402
-from mlx_glm45v.demo.scenes import Scene  # noqa: E402
+from mlx_glm45v import Message, TextPart, convert  # noqa: E402
 
 RECIPES = ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")
+STILL_KINDS = [
+    kind
+    for kind, lesson in LESSONS.items()
+    if lesson.format == "picture" and "turn" not in kind
+]
 
 
 def log_probabilities(answerer: OwnAnswerer, kind: str, index: int) -> np.ndarray:
     """Next-token log probabilities (L, vocabulary) over a question and its answer."""
-    question = held_out(kind, index)
-    assert isinstance(question.shown, Scene)
-    picture = ImagePart(still_pixels(question.random, question.shown))
+    question = held_out_question(kind, index)
+    last = question.turns[-1]
     prompt = answerer.processor.prompt(
         [
-            Message("user", [picture, TextPart(question.exchange.question)]),
-            Message("assistant", question.exchange.answer),
+            Message("user", [*parts_of(question), TextPart(last.question)]),
+            Message("assistant", last.answer),
         ],
         thinking=False,
         continue_final_message=True,
@@ -70,26 +72,27 @@ def divergence(source: OwnAnswerer, other: OwnAnswerer, *, count: int) -> float:
 def main() -> None:
     """Convert, score and compare."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--questions", type=int, default=20, help="of each kind")
     options = parser.parse_args()
-    source = OwnAnswerer(CHECKPOINT)
+    source = OwnAnswerer(options.checkpoint)
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for recipe in ("bf16", *RECIPES):
             answerer = source
             if recipe != "bf16":
                 target = Path(folder) / recipe
-                convert(CHECKPOINT, target, recipe=recipe)
+                convert(options.checkpoint, target, recipe=recipe)
                 answerer = OwnAnswerer(target)
             right = {
                 kind: score(
-                    answerer, kind, thinking=False, count=options.questions, wrong=0
-                )
-                for kind in KINDS
+                    answerer, kind, thinking=False, count=options.questions
+                ).right
+                for kind in SCORED
             }
             kl = divergence(source, answerer, count=min(options.questions, 10))
             rows[recipe] = {"right": right, "kl": kl}
-            total, asked = sum(right.values()), options.questions * len(KINDS)
+            total, asked = sum(right.values()), options.questions * len(SCORED)
             print(f"{recipe:5} {total:4} of {asked}  KL {kl:.5f}", flush=True)
     print(json.dumps({"questions": options.questions, "recipes": rows}))
 

@@ -2,8 +2,11 @@
 
     python tools/score_demo.py --questions 100
     python tools/score_demo.py --questions 20 --engine mlx_glm45v
+    python tools/score_demo.py --questions 20 --engine both      # the same words?
+    python tools/score_demo.py --questions 100 --blind           # nothing is shown
 
-The last line is one JSON document: right answers of each kind, thinking on and off.
+The last line is one JSON document: right answers of each kind, thinking on and off, and
+how well boxes fit.
 """
 
 from __future__ import annotations
@@ -13,53 +16,101 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_training.held_out import KINDS, Answer, Question, held_out  # noqa: E402
+from demo_training.lessons import SCORED, Question, held_out_question  # noqa: E402
+from demo_training.marking import mark  # noqa: E402
+from demo_training.own_answering import Answer, OwnAnswerer  # noqa: E402
 
 CHECKPOINT = ROOT / "mlx_glm45v" / "demo" / "checkpoint"
+BATCH = 25
 
 
 class Answering(Protocol):
     """A model that answers held-out questions."""
 
-    def answer(self, questions: Sequence[Question], *, thinking: bool) -> list[Answer]:
+    def answer(
+        self, questions: Sequence[Question], *, thinking: bool, blind: bool = False
+    ) -> Sequence[Any]:
         """One answer to each question."""
         ...
 
 
+class Score:
+    """Right answers of one kind, and the boxes among them."""
+
+    def __init__(self) -> None:
+        self.right = 0
+        self.asked = 0
+        self.overlaps: list[float] = []
+
+    def add(self, answer: Answer, question: Question, *, thinking: bool) -> bool:
+        """Takes in one answer; returns whether it is right."""
+        found = mark(answer.text, question.turns[-1].answer)
+        right = found.right and (answer.thought is not None) == thinking
+        self.asked += 1
+        self.right += right
+        if found.overlap is not None:
+            self.overlaps.append(found.overlap)
+        return right
+
+    def told(self) -> dict[str, Any]:
+        """For the JSON document."""
+        told: dict[str, Any] = {"right": self.right, "asked": self.asked}
+        if self.overlaps:
+            told["mean_iou"] = round(sum(self.overlaps) / len(self.overlaps), 3)
+        return told
+
+
 def score(
-    answerer: Answering, kind: str, *, thinking: bool, count: int, wrong: int
-) -> int:
-    """Right answers among `count` questions; prints the first `wrong` wrong ones."""
-    right = 0
-    for first in range(0, count, 25):
-        asked = [held_out(kind, first + i) for i in range(min(25, count - first))]
-        answers = answerer.answer(asked, thinking=thinking)
+    answerer: Answering,
+    kind: str,
+    *,
+    thinking: bool,
+    count: int,
+    blind: bool = False,
+    show: int = 0,
+) -> Score:
+    """The score of `count` questions; prints the first `show` wrong answers."""
+    found = Score()
+    for first in range(0, count, BATCH):
+        numbers = range(first, min(count, first + BATCH))
+        asked = [held_out_question(kind, number) for number in numbers]
+        answers = answerer.answer(asked, thinking=thinking, blind=blind)
         for question, answer in zip(asked, answers, strict=True):
-            exchange = question.exchange
-            thought_well = (answer.thought is not None) == thinking
-            if answer.text == exchange.answer and thought_well:
-                right += 1
-                continue
-            if wrong > 0:
-                wrong -= 1
-                print(f"  {exchange.question!r}: {answer} for {exchange.answer!r}")
-    return right
+            if not found.add(answer, question, thinking=thinking) and show > 0:
+                show -= 1
+                last = question.turns[-1]
+                print(f"  {last.question!r}: {answer} for {last.answer!r}")
+    return found
 
 
 def answerer_of(engine: str, folder: Path) -> Answering:
     """The folder's model in transformers or in this library."""
-    if engine == "transformers":
-        from demo_training.answering import Answerer
+    if engine == "mlx_glm45v":
+        return OwnAnswerer(folder)
+    from demo_training.answering import Answerer
 
-        return Answerer(folder)
-    from demo_training.own_answering import OwnAnswerer
+    return Answerer(folder)
 
-    return OwnAnswerer(folder)
+
+def compare(folder: Path, kind: str, *, thinking: bool, count: int) -> int:
+    """How many of `count` questions get the same words from both engines."""
+    said = [
+        answerer_of(engine, folder).answer(
+            [held_out_question(kind, number) for number in range(count)],
+            thinking=thinking,
+        )
+        for engine in ("transformers", "mlx_glm45v")
+    ]
+    same = [
+        (one.thought, one.text) == (other.thought, other.text)
+        for one, other in zip(*said, strict=True)
+    ]
+    return sum(same)
 
 
 def main() -> None:
@@ -67,28 +118,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--questions", type=int, default=100, help="of each kind")
+    parser.add_argument("--kinds", nargs="*", default=SCORED, choices=SCORED)
+    parser.add_argument("--blind", action="store_true", help="show nothing")
     parser.add_argument(
         "--show", type=int, default=0, help="wrong answers of each kind"
     )
     parser.add_argument(
-        "--engine", choices=("transformers", "mlx_glm45v"), default="transformers"
+        "--engine",
+        choices=("transformers", "mlx_glm45v", "both"),
+        default="transformers",
     )
     options = parser.parse_args()
+    modes = (("thinking", True), ("no thinking", False))
+    scores: dict[str, dict[str, Any]] = {}
+    if options.engine == "both":
+        for kind in options.kinds:
+            scores[kind] = {
+                name: compare(
+                    options.checkpoint, kind, thinking=on, count=options.questions
+                )
+                for name, on in modes
+            }
+            print(f"{kind}: {scores[kind]} of {options.questions} alike", flush=True)
+        print(json.dumps({"questions": options.questions, "alike": scores}))
+        return
     answerer = answerer_of(options.engine, options.checkpoint)
-    scores: dict[str, dict[str, int]] = {}
-    for kind in KINDS:
+    for kind in options.kinds:
         scores[kind] = {
             name: score(
                 answerer,
                 kind,
-                thinking=thinking,
+                thinking=on,
                 count=options.questions,
-                wrong=options.show,
-            )
-            for name, thinking in (("thinking", True), ("no thinking", False))
+                blind=options.blind,
+                show=options.show,
+            ).told()
+            for name, on in modes
         }
-        print(f"{kind}: {scores[kind]} of {options.questions}", flush=True)
-    print(json.dumps({"questions": options.questions, "right": scores}))
+        print(f"{kind}: {scores[kind]}", flush=True)
+    print(json.dumps({"questions": options.questions, "scores": scores}))
 
 
 if __name__ == "__main__":

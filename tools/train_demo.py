@@ -17,7 +17,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from random import Random
 
 import torch
 from tokenizers import Tokenizer
@@ -34,8 +33,6 @@ from demo_training.lessons import LESSONS, held_out_question  # noqa: E402
 from demo_training.packing import Branch, Packer  # noqa: E402
 from demo_training.showing import media_of  # noqa: E402
 from demo_training.trainer import Schedule  # noqa: E402
-
-from mlx_glm45v.demo import questions  # noqa: E402
 
 SAVE_SECONDS = 180
 WATCHED = 24  # held-out questions a kind
@@ -79,13 +76,8 @@ def watched(packer: Packer, pad_id: int) -> dict[str, list[Packed]]:
         for index in range(WATCHED):
             question = held_out_question(kind, index)
             media = [media_of(question.random, one) for one in question.shown]
-            earlier = (
-                questions.describe(Random(index), question.shown[0])
-                if LESSONS[kind].format == "later picture"
-                else None
-            )
             branch = Branch(question.turns, thinking=False)
-            rows.append(packer.row(media, [branch], earlier=earlier))
+            rows.append(packer.row(media, [branch], earlier=question.earlier))
         batches[kind] = [
             padded(rows[i : i + 8], pad_id=pad_id) for i in range(0, WATCHED, 8)
         ]

@@ -78,7 +78,9 @@ def test_each_conversation_is_written_as_the_chat_template_does(
         messages = []
         for index, turn in enumerate(told):
             parts = [*([] if index else parts_of(shown)), TextPart(turn.question)]
-            messages += [Message("user", parts), Message("assistant", turn.answer)]
+            said = turn.answer.replace("<|begin_of_box|>", "")
+            said = said.replace("<|end_of_box|>", "")
+            messages += [Message("user", parts), Message("assistant", said)]
         prompt = demo_processor.prompt(messages[:-1], thinking=thinking)
         mine = (row.branches == 0) | (row.branches == number)
         length = len(prompt.token_ids)

@@ -292,11 +292,15 @@ UNSEEN_NOUNS: Mapping[str, Callable[[Random, Shown], Turns]] = {
 
 @dataclass(frozen=True)
 class Question:
-    """What is shown and asked; the last of the turns is the one that counts."""
+    """What is shown and asked; the last of the turns is the one that counts.
+
+    With `earlier` the first medium has a turn of its own before the others.
+    """
 
     shown: Shown
     turns: Turns
     random: Random
+    earlier: Exchange | None = None
 
 
 def held_out_question(kind: str, index: int) -> Question:
@@ -306,4 +310,10 @@ def held_out_question(kind: str, index: int) -> Question:
     frame = Frame.chosen(random)
     shown = FORMATS[lesson.format](random, frame, held_out=True)
     ask = UNSEEN_NOUNS.get(kind, lesson.ask)
-    return Question(shown, ask(random, shown), random)
+    turns = ask(random, shown)
+    earlier = None
+    if lesson.format == "later picture":
+        first = shown[0]
+        assert isinstance(first, Scene)
+        earlier = questions.describe(random, first)
+    return Question(shown, turns, random, earlier)

@@ -1,18 +1,45 @@
 """Answers of a checkpoint folder through this library's `ChatSession`.
 
-Knows how a held-out question is asked as a person would. Does not know what is right.
+Knows how a held-out question is asked as a person would, turn after turn. Does not know
+what is right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from demo_training.held_out import Answer, Question
-from demo_training.samples import clip_pixels, still_pixels
+from demo_training.lessons import Question
+from demo_training.showing import frames_of, pixels_of
 
-from mlx_glm45v import ChatSession, VideoPart, load
-from mlx_glm45v.demo.scenes import Scene
+from mlx_glm45v import ChatSession, ImagePart, Message, TextPart, VideoPart, load
+from mlx_glm45v.demo.clips import Clip
+from mlx_glm45v.demo.drawing import Appearance
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The model's thought (None when it opened none) and its answer, without box tags.
+
+    The answer is that to the last turn.
+    """
+
+    thought: str | None
+    text: str
+
+
+def parts_of(question: Question) -> list[ImagePart | VideoPart]:
+    """What the question shows, as the library takes it."""
+    parts: list[ImagePart | VideoPart] = []
+    for one in question.shown:
+        if isinstance(one, Clip | Appearance):
+            frames = frames_of(question.random, one)
+            times = tuple(index / 2 for index in range(len(frames)))
+            parts.append(VideoPart(frames, times=times))
+        else:
+            parts.append(ImagePart(pixels_of(question.random, one)))
+    return parts
 
 
 class OwnAnswerer:
@@ -21,19 +48,27 @@ class OwnAnswerer:
     def __init__(self, folder: Path) -> None:
         self.model, self.processor = load(folder)
 
-    def answer(self, questions: Sequence[Question], *, thinking: bool) -> list[Answer]:
-        """Answers to the questions."""
-        return [self._answer(question, thinking=thinking) for question in questions]
+    def answer(
+        self, questions: Sequence[Question], *, thinking: bool, blind: bool = False
+    ) -> list[Answer]:
+        """Answers to the questions; with `blind` nothing is shown."""
+        return [self._answer(one, thinking=thinking, blind=blind) for one in questions]
 
-    def _answer(self, question: Question, *, thinking: bool) -> Answer:
-        images, videos = [], []
-        if isinstance(question.shown, Scene):
-            images = [still_pixels(question.random, question.shown)]
-        elif question.shown is not None:
-            frames = clip_pixels(question.random, question.shown)
-            times = tuple(index / 2 for index in range(len(frames)))
-            videos = [VideoPart(frames, times=times)]
-        session = ChatSession(self.model, self.processor)
-        asked = question.exchange.question
-        reply = session.ask(asked, images=images, videos=videos, thinking=thinking)
+    def _answer(self, question: Question, *, thinking: bool, blind: bool) -> Answer:
+        shown = [] if blind else parts_of(question)
+        history: list[Message] = []
+        if question.earlier and shown:
+            first = shown.pop(0)
+            history = [
+                Message("user", [first, TextPart(question.earlier.question)]),
+                Message("assistant", question.earlier.answer),
+            ]
+        session = ChatSession(self.model, self.processor, history=history)
+        for turn in question.turns:
+            asked = Message("user", [*shown, TextPart(turn.question)])
+            for _ in session.send(asked, thinking=thinking):
+                pass
+            shown = []
+        reply = session.reply
+        assert reply is not None  # a stream that ends has a reply
         return Answer(reply.thinking, reply.answer.strip())

@@ -19,6 +19,13 @@ from tokenizers import Tokenizer
 from mlx_glm45v.demo.questions import Exchange
 from mlx_glm45v.processing.positions import PlaceholderRun, rope_positions
 
+BOX_TAG, BOX_END = "<|begin_of_box|>", "<|end_of_box|>"
+
+
+def without_tags(answer: str) -> str:
+    """The answer as it stands in later turns: its box without tags."""
+    return answer.replace(BOX_TAG, "").replace(BOX_END, "")
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -97,7 +104,11 @@ class Packer:
                 told.append((f"<think>{turn.thought}</think>\n", True))
             else:
                 told.append(("<think></think>\n", False))
-            told.append((f"{turn.answer}<|user|>", True))
+            if index < len(branch.turns) - 1 and BOX_TAG in turn.answer:
+                # Past answers come without tags, so nothing is learned from them.
+                told.append((f"{without_tags(turn.answer)}<|user|>", False))
+            else:
+                told.append((f"{turn.answer}<|user|>", True))
         return told
 
     def row(
