@@ -6,7 +6,7 @@ there only while the page is shown: a change of the look costs time for every wi
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .palette import COLUMN_WIDTH, SCROLL_BAR, XS, L, M, S
+from .palette import COLUMN_WIDTH, XS, L, M, S
 from .theme import set_role
 
 
@@ -92,8 +92,8 @@ class Page(QWidget):
         self.column = QVBoxLayout(inner)
         self.column.setContentsMargins(0, 0, 0, L)
         self.column.setSpacing(M)
-        inside = QWidget(self)
-        centred = self._centred = QHBoxLayout(inside)
+        inside = _Inside(self)
+        centred = QHBoxLayout(inside)
         centred.setContentsMargins(L, S, L, 0)
         # The column takes all there is up to its most, then stands in the middle.
         centred.addStretch(0)
@@ -104,8 +104,6 @@ class Page(QWidget):
         self.area.setWidgetResizable(True)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.area.verticalScrollBar().rangeChanged.connect(self._keep_clear)
-        self._keep_clear(0, 0)
 
         whole = QVBoxLayout(content)
         whole.setContentsMargins(0, M, 0, 0)
@@ -121,11 +119,6 @@ class Page(QWidget):
         bar.addStretch(0)
         whole.addLayout(bar)
         whole.addWidget(self.area, 1)
-
-    def _keep_clear(self, least: int, most: int) -> None:
-        """The scroll bar stands in the margin: the column is where the chat's is."""
-        right = L - SCROLL_BAR if most > least else L
-        self._centred.setContentsMargins(L, S, right, 0)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
@@ -145,6 +138,17 @@ class Page(QWidget):
         if event.type() == QEvent.Type.FocusIn and isinstance(watched, QWidget):
             self.area.ensureWidgetVisible(watched)
         return super().eventFilter(watched, event)
+
+
+class _Inside(QWidget):
+    """What is scrolled: always as wide as there is room.
+
+    Rows that are laid out by their width may need more at one width than at the next;
+    asked for it, the scroll area would go to and fro between the two without an end.
+    """
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
 
 
 def headed(words: str, below: QWidget, parent: QWidget) -> QVBoxLayout:
