@@ -1,7 +1,7 @@
 """One measurement of one runtime in a process of its own: `engine_case.py SPEC`.
 
 SPEC is JSON: way, case, folder, and what the case needs. Prints one line of JSON:
-seconds (the least of the repeats), the peak of mlx's memory above what was active
+seconds by the clock and of the processor (the least of the repeats), the peak of mlx's memory above what was active
 before, VmHWM, and a file with the result to compare.
 """
 
@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,30 +58,33 @@ def _timed(run: Callable[[], Any], spec: dict[str, Any]) -> dict[str, Any]:
     import mlx.core as mx
     import numpy as np
 
-    seconds, peak = [], 0
+    seconds, computed, peak = [], [], 0
     result = None
     for _ in range(spec["repeats"]):
         result = None
         mx.clear_cache()
         mx.reset_peak_memory()
         before = mx.get_active_memory()
-        begin = time.perf_counter()
+        begin, begun = time.perf_counter(), time.process_time()
         result = run()
         seconds.append(time.perf_counter() - begin)
+        computed.append(time.process_time() - begun)
         peak = max(peak, mx.get_peak_memory() - before)
     np.save(spec["result"], result)
-    return {"seconds": min(seconds), "peak": peak}
+    return {"seconds": min(seconds), "cpu": min(computed), "peak": peak}
 
 
 def _decode(runtime: Any, spec: dict[str, Any]) -> dict[str, Any]:
     tokens: Iterator[int] = runtime.decode(spec["context"])
     next(tokens)
-    seconds, begin = [], time.perf_counter()
+    marks = [(time.perf_counter(), time.process_time())]
     for _ in islice(tokens, spec["tokens"]):
-        now = time.perf_counter()
-        seconds.append(now - begin)
-        begin = now
-    return {"seconds": statistics.median(seconds)}
+        marks.append((time.perf_counter(), time.process_time()))
+    clock, computed = (
+        [after - before for before, after in pairwise(column)]
+        for column in zip(*marks, strict=True)
+    )
+    return {"seconds": statistics.median(clock), "cpu": statistics.median(computed)}
 
 
 def _graph(runtime: Any, spec: dict[str, Any]) -> dict[str, Any]:
@@ -117,8 +120,12 @@ def count_nodes(dot: str) -> int:
 
 
 def _turns(runtime: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    seconds = list(runtime.turns(Path(spec["picture"]), spec["questions"]))
-    return {"first": seconds[0], "seconds": seconds[-1]}
+    seconds, computed, begun = [], [], time.process_time()
+    for first_token in runtime.turns(Path(spec["picture"]), spec["questions"]):
+        seconds.append(first_token)
+        computed.append(time.process_time() - begun)
+        begun = time.process_time()
+    return {"first": seconds[0], "seconds": seconds[-1], "cpu": computed[-1]}
 
 
 def _load(runtime: Any, spec: dict[str, Any]) -> dict[str, Any]:
