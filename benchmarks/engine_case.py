@@ -1,8 +1,8 @@
 """One measurement of one runtime in a process of its own: `engine_case.py SPEC`.
 
 SPEC is JSON: way, case, folder, and what the case needs. Prints one line of JSON:
-seconds by the clock and of the processor (the least of the repeats), the peak of mlx's memory above what was active
-before, VmHWM, and a file with the result to compare.
+seconds by the clock and of the processor (the least of the repeats), the peak of mlx's
+memory above what was active before, VmHWM, and a file with the result to compare.
 """
 
 from __future__ import annotations
