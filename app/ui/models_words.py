@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QCoreApplication
 
 from ..models import EngineState, ModelEntry, Transfer
-from .words import size_words, time_words
+from .words import grouped, shortest, size_words, time_words
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def facts(entry: ModelEntry) -> str:
     if entry.size:
         parts.append(size_words(entry.size))
     if entry.bits:
-        parts.append(_tr("{:g} bits").format(entry.bits))
+        parts.append(_tr("{} bits").format(shortest(entry.bits)))
     if entry.context_length:
-        parts.append(_tr("context of {:,} tokens").format(entry.context_length))
+        parts.append(_tr("context of {} tokens").format(grouped(entry.context_length)))
     return " · ".join(parts)
 
 

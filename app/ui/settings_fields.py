@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from .inputs import Choice, Tick, bare
 from .page import wrapped
 from .palette import XXS
+from .words import grouped, shortest
 
 _TYPING_PAUSE = 400
 # Widths as multiples of a line's height.
@@ -122,7 +123,7 @@ class ChoiceField(Field):
     def show_value(self, value: Any) -> None:
         if value not in self._values:
             self._values.append(value)
-            words = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+            words = grouped(value) if isinstance(value, int) else shortest(value)
             self._words.append(words)
             self.box.set_words(self._words)
         self.box.set_place(self._values.index(value))

@@ -11,10 +11,18 @@ from PySide6.QtCore import QCoreApplication, QLocale
 def size_words(nbytes: float) -> str:
     """`61.9 GB`, `5.6 MB`: decimal, as file managers and shops count."""
     if nbytes >= 100_000_000:
-        return f"{nbytes / 1e9:,.1f} GB"
+        return f"{decimal(nbytes / 1e9)} GB"
     if nbytes >= 100_000:
-        return f"{nbytes / 1e6:,.1f} MB"
-    return f"{nbytes / 1e3:,.1f} kB"
+        return f"{decimal(nbytes / 1e6)} MB"
+    return f"{decimal(nbytes / 1e3)} kB"
+
+
+def memory_words(nbytes: float) -> str:
+    """`96 GB`, `1.1 GB`, `11 MB`: binary, as memory is sold."""
+    size = nbytes / 1024**3
+    if size < 0.1:
+        return f"{decimal(nbytes / 1024**2, 0)} MB"
+    return f"{decimal(size, 1 if size < 10 else 0)} GB"
 
 
 def time_words(seconds: float) -> str:
@@ -30,10 +38,17 @@ def time_words(seconds: float) -> str:
 
 def grouped(count: int) -> str:
     """A count with its thousands apart, even where the system names no language."""
-    locale = QLocale()
-    options = locale.numberOptions() & ~QLocale.NumberOption.OmitGroupSeparator
-    locale.setNumberOptions(options)
-    return locale.toString(count)
+    return _locale().toString(count)
+
+
+def decimal(value: float, places: int = 1) -> str:
+    """A number with so many decimal places, in the system's way."""
+    return _locale().toString(float(value), "f", places)
+
+
+def shortest(value: float) -> str:
+    """A number with as many decimal places as it needs: `4`, `4.5`."""
+    return _locale().toString(float(value), "g")
 
 
 def breakable(text: str) -> str:
@@ -46,6 +61,13 @@ def plain_tip(text: str) -> str:
     if "<" not in text and "&" not in text:
         return text
     return f'<p style="white-space:pre-wrap">{escape(text)}</p>'
+
+
+def _locale() -> QLocale:
+    locale = QLocale()
+    options = locale.numberOptions() & ~QLocale.NumberOption.OmitGroupSeparator
+    locale.setNumberOptions(options)
+    return locale
 
 
 def _tr(text: str) -> str:

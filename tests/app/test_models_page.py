@@ -9,7 +9,6 @@ from PySide6.QtTest import QTest
 from app.models import EngineState, ModelEntry, Transfer
 from app.ui import models_words as say
 from app.ui.models_page import ModelsPage
-from app.ui.words import breakable, size_words, time_words
 from mlx_glm45v.parameters.recipes import RECIPES
 
 REPO = "mlx-community/GLM-4.5V-4bit"
@@ -235,23 +234,3 @@ def test_nothing_is_wider_than_a_narrow_window(qapp_theme, qapp, scale):
     qapp.processEvents()
     assert page.area.horizontalScrollBar().maximum() == 0
     qapp_theme.apply("light")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "1 s"), (40, "40 s"), (720, "12 min"), (12_000, "3 h 20 min")],
-)
-def test_times_are_short(seconds, words):
-    assert time_words(seconds) == words
-
-
-def test_sizes_are_decimal():
-    assert [size_words(each) for each in (61.9e9, 5_642_080, 9_600)] == [
-        "61.9 GB",
-        "5.6 MB",
-        "9.6 kB",
-    ]
-
-
-def test_paths_may_break():
-    assert breakable("/a/b-c") == "/\u200ba/\u200bb-\u200bc"

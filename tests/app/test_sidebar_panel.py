@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QToolButton
 from app.conversation import Conversation, Hit
 from app.models import EngineState
 from app.ui.sidebar import Sidebar
-from app.ui.sidebar.foot import memory_words
 from app.ui.theme import Theme
 
 Wait = Callable[..., None]
@@ -235,14 +234,6 @@ def test_the_foot_tells_how_the_model_does(
     assert sidebar.foot.title.text() == title
     assert detail in sidebar.foot.detail.text()
     assert title in sidebar.foot.accessibleName()
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(11_284_072, "11 MB"), (GB * 11 // 10, "1.1 GB"), (96 * GB, "96 GB")],
-)
-def test_memory_is_said_as_people_say_it(count: int, text: str) -> None:
-    assert memory_words(count) == text
 
 
 def test_buttons_say_what_they_are_for(sidebar: Sidebar) -> None:

@@ -14,7 +14,7 @@ from ...conversation import Box, Conversation, Turn
 from ...engine import protocol
 from ...store import Branch
 from ...ui.annotated import Ink
-from ...ui.words import time_words
+from ...ui.words import grouped, time_words
 from ...workers.rate import Rate
 from ..log import show_log
 from ..parts import Parts
@@ -95,8 +95,9 @@ class ConversationPresenter(QObject):
             self._stage, self._rate = progress.stage, Rate()
         self._rate.add(time.monotonic(), done)
         if total:
-            of = self.tr("{words}: {done:,} of {total:,}")
-            words = of.format(words=words, done=done, total=total)
+            words = self.tr("{words}: {done} of {total}").format(
+                words=words, done=grouped(done), total=grouped(total)
+            )
         left = self._rate.seconds_left(total)
         if left is not None and left >= _WORTH_SAYING:
             words = self.tr("{words}, {time} left").format(

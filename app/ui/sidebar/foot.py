@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -18,6 +18,7 @@ from ...models import EngineState
 from ..icons import dress
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
+from ..words import grouped, memory_words
 
 _COLORS = {
     "off": "muted",
@@ -26,15 +27,6 @@ _COLORS = {
     "working": "accent",
     "failed": "danger",
 }
-_MEGABYTE, _GIGABYTE = 1024**2, 1024**3
-
-
-def memory_words(count: int) -> str:
-    """Bytes of memory as people say them: "11 MB", "1.1 GB", "96 GB"."""
-    size = count / _GIGABYTE
-    if size < 0.1:
-        return QLocale().toString(count / _MEGABYTE, "f", 0) + " MB"
-    return QLocale().toString(size, "f", 1 if size < 10 else 0) + " GB"
 
 
 class StatusDot(QWidget):
@@ -135,7 +127,7 @@ class EngineFoot(QWidget):
 
     def _phase(self, state: EngineState) -> str:
         if state.phase == "loading" and state.total:
-            share = QLocale().toString(min(100, 100 * state.done // state.total))
+            share = grouped(min(100, 100 * state.done // state.total))
             return self.tr("Loading, {share}%").format(share=share)
         return {
             "off": "" if not state.model else self.tr("Not loaded"),

@@ -16,7 +16,7 @@ from ...conversation import Stats, Turn
 from ..icons import dress
 from ..palette import META, XXS, S
 from ..theme import set_role
-from ..words import size_words
+from ..words import decimal, grouped, size_words
 from .shared import Shared
 
 
@@ -165,17 +165,17 @@ def stats_parts(stats: Stats) -> list[str]:
     """The same, one by one."""
     parts = []
     if stats.tokens_per_second:
-        parts.append(_tr("{:.0f} tok/s").format(stats.tokens_per_second))
+        parts.append(_tr("{} tok/s").format(decimal(stats.tokens_per_second, 0)))
     if stats.time_to_first_token:
         quick = stats.time_to_first_token < 0.05
-        words = _tr("<0.1 s") if quick else _tr("{:.1f} s")
-        parts.append(words.format(stats.time_to_first_token))
+        words = _tr("<{} s") if quick else _tr("{} s")
+        parts.append(words.format(decimal(max(0.1, stats.time_to_first_token))))
     if stats.image_tokens:
-        parts.append(_tr("{:,} image tokens").format(stats.image_tokens))
+        parts.append(_tr("{} image tokens").format(grouped(stats.image_tokens)))
     if stats.video_tokens:
-        parts.append(_tr("{:,} video tokens").format(stats.video_tokens))
+        parts.append(_tr("{} video tokens").format(grouped(stats.video_tokens)))
     if stats.cached_tokens:
-        parts.append(_tr("{:,} cached").format(stats.cached_tokens))
+        parts.append(_tr("{} cached").format(grouped(stats.cached_tokens)))
     if stats.peak_memory:
         parts.append(size_words(stats.peak_memory))
     return parts

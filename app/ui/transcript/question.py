@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from ...conversation import Turn
 from ..palette import XS, XXS, M, S
 from ..theme import set_role
+from ..words import grouped
 from .markdown import clean
 from .plain import PlainText
 from .row import MessageRow
@@ -113,7 +114,7 @@ class _Bubble(Stack):
             self.put(self._words)
             self._words.set_text(self._text[:_FOLDED])
         if len(self._text) > _FOLDED:
-            words = self.tr("Show all {:,} characters").format(len(self._text))
+            words = self.tr("Show all {} characters").format(grouped(len(self._text)))
             self._more = QPushButton(words, self)
             set_role(self._more, "link")
             self._more.clicked.connect(self.unfold)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWi
 from ..icons import dress
 from ..palette import XS, XXS
 from ..theme import Theme, set_role
-from ..words import grouped
+from ..words import decimal, grouped
 from .canvas import Canvas
 from .values import ViewerValue
 
@@ -146,4 +146,4 @@ def _dress(button: QToolButton, name: str, theme: Theme) -> None:
 
 def _percent(zoom: float) -> str:
     share = 100 * zoom
-    return f"{share:.0f}" if share >= 1 else f"{share:.1f}"
+    return decimal(share, 0 if share >= 1 else 1)

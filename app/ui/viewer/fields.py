@@ -12,6 +12,7 @@ from ..page import wrapped
 from ..palette import M
 from ..settings_fields import ChoiceField, Field
 from ..theme import set_role
+from ..words import shortest
 from .ranges import pages_text, parse_pages
 from .values import ViewerValue
 
@@ -103,7 +104,7 @@ class Fields(QWidget):
             self.pages = PagesField(self)
         if kind == "video":
             words = [(None, self.tr("Automatic"))]
-            rates = [(rate, f"{rate:g}") for rate in _RATES]
+            rates = [(rate, shortest(rate)) for rate in _RATES]
             label = self.tr("Frames a second")
             self.fps = ChoiceField("fps", label, [*words, *rates], "", self)
         details = (
