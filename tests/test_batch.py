@@ -224,7 +224,8 @@ def test_memory_does_not_grow_with_the_number_of_conversations(demo):
         results = generate_batch(*demo, asked, SHORT, batch_size=size, cache=cache)
         return max(reply.usage.peak_memory for _, reply in results)
 
-    assert peak(12, 2) <= 1.01 * peak(4, 2)
+    # Each pair of prompts has a length of its own.
+    assert peak(12, 2) <= 1.05 * peak(4, 2)
 
 
 def test_boxes_and_media_are_those_of_a_reply(demo):
