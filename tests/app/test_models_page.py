@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -29,12 +31,14 @@ FOLDER = ModelEntry("/m/mine", "mine", "folder", "ready", size=5, convertible=Tr
 
 
 @pytest.fixture
-def page(qapp_theme) -> ModelsPage:
+def page(qapp_theme) -> Iterator[ModelsPage]:
     qapp_theme.apply("light")
     page = ModelsPage()
     page.resize(760, 520)
     page.show()
-    return page
+    yield page
+    page.close()
+    page.deleteLater()
 
 
 def shown(page: ModelsPage, name: str) -> set[str]:

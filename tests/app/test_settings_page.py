@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 
 import pytest
@@ -18,12 +19,14 @@ ELSEWHERE = {"last_model", "model_folders", "sidebar_shown"}
 
 
 @pytest.fixture
-def page(qapp_theme) -> SettingsPage:
+def page(qapp_theme) -> Iterator[SettingsPage]:
     qapp_theme.apply("light")
     page = SettingsPage()
     page.resize(760, 520)
     page.show()
-    return page
+    yield page
+    page.close()
+    page.deleteLater()
 
 
 @pytest.fixture
