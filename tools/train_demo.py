@@ -111,8 +111,10 @@ def train(
         truncate_log(scores, "step,kind,right", step=learner.step)
     batches = watched(packer, pad_id) if worker == 0 else {}
     saved = time.monotonic()
+    parent = os.getppid()
     with log.open("a", buffering=1) as lines, scores.open("a", buffering=1) as told:
-        while learner.step < learner.schedule.end:
+        # A worker whose parent was stopped stops too.
+        while learner.step < learner.schedule.end and os.getppid() == parent:
             began = time.monotonic()
             batch = course_batch(
                 packer,
@@ -142,7 +144,7 @@ def train(
 def learner_of(options: argparse.Namespace) -> Learner:
     """A new learner, or the stopped run's."""
     config = AutoConfig.from_pretrained(options.out / "checkpoint")
-    schedule = Schedule(options.steps, fall=options.fall)
+    schedule = Schedule(options.steps, peak=2e-3, warmup=100, fall=options.fall)
     learner = Learner(config, schedule=schedule, seed=options.seed)
     state = options.out / "state.pt"
     if state.exists():

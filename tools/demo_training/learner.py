@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from demo_training.course import SEEING, Packed
 from demo_training.faster import arrange
+from demo_training.muon import Muon
 from demo_training.showing import END
 from demo_training.trainer import Schedule
 from torch import distributed, nn
@@ -26,6 +27,13 @@ NAMING = (len(SHAPES) + 1, len(COLOURS) + 1, 2, 2, 4, 5, END, END + 1)
 WORDS_WEIGHT = 1.0
 NAMING_WEIGHT = 0.3
 SECOND_WARMUP = 150
+# Tables and the router's scores are no maps between widths: AdamW learns them.
+NO_MATRICES = (
+    "embed_tokens.weight",
+    "lm_head.weight",
+    "position_embedding.weight",
+    "mlp.gate.weight",
+)
 
 
 class Losses(NamedTuple):
@@ -65,16 +73,23 @@ class Learner:
         )
         parts = (self.model, self.naming, self.tracking)
         self.parameters = [p for part in parts for p in part.parameters()]
-        decayed = [p for p in self.parameters if p.ndim >= 2]
-        others = [p for p in self.parameters if p.ndim < 2]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": 0.02},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=schedule.peak,
-            betas=(0.9, 0.98),
-            fused=True,
+        matrices = [
+            parameter
+            for name, parameter in self.model.named_parameters()
+            if parameter.ndim >= 2 and not name.endswith(NO_MATRICES)
+        ]
+        known = {id(parameter) for parameter in matrices}
+        others = [p for p in self.parameters if id(p) not in known]
+        self.optimizers = (
+            Muon(
+                matrices,
+                lr=schedule.peak,
+                rank=distributed.get_rank() if self.workers > 1 else 0,
+                workers=self.workers,
+            ),
+            torch.optim.AdamW(
+                others, lr=schedule.peak, betas=(0.9, 0.98), weight_decay=0.0
+            ),
         )
         self.average = {
             name: value.detach().clone()
@@ -115,11 +130,11 @@ class Learner:
         covered = cells[:, 0] > 0
         begins = cells[:, 11] > 0
         loss = (
-            functional.cross_entropy(shape, cells[:, 0].long())
-            + functional.cross_entropy(colour, cells[:, 1].long())
+            _even_loss(shape, cells[:, 0].long())
+            + _even_loss(colour, cells[:, 1].long())
             + functional.mse_loss(place, cells[:, 2:4])
-            + functional.cross_entropy(rank, cells[:, 10].long())
-            + functional.cross_entropy(word, cells[:, 11].long())
+            + _even_loss(rank, cells[:, 10].long())
+            + _even_loss(word, cells[:, 11].long())
         )
         if covered.any():
             loss = loss + 2 * functional.mse_loss(move[covered], cells[covered, 4:6])
@@ -162,8 +177,9 @@ class Learner:
     def take_step(self, batch: Packed) -> Losses:
         """One update; returns the losses before it."""
         rate = self.rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         self._seen.clear()
         self._read.clear()
         self._chosen.clear()
@@ -180,11 +196,13 @@ class Learner:
                     + NAMING_WEIGHT * named
                     + 2 * self.tracking_loss(batch)
                 )
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         total.backward()
         self._share_gradients()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._balance(rate / self.schedule.peak)
         self.step += 1
         self._update_average()
@@ -216,18 +234,26 @@ class Learner:
     @torch.no_grad()
     def _share_gradients(self) -> None:
         """Replace each gradient by its mean over the workers, in one exchange."""
-        for parameter in self.parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
         if self.workers == 1:
             return
-        grads = [parameter.grad for parameter in self.parameters]
+        # Every worker must send all, though its batch may have said nothing of a part.
+        grads = []
+        for parameter in self._learning():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            grads.append(parameter.grad)
         flat = torch.cat([grad.flatten() for grad in grads])
         distributed.all_reduce(flat)
         flat /= self.workers
         parts = flat.split([grad.numel() for grad in grads])
         for grad, shared in zip(grads, parts, strict=True):
             grad.copy_(shared.view_as(grad))
+
+    def _learning(self) -> list[nn.Parameter]:
+        """The parameters that this step changes."""
+        if self.step >= SEEING:
+            return self.parameters
+        return [*self.model.model.visual.parameters(), *self.naming.parameters()]
 
     @torch.no_grad()
     def _balance(self, part: float) -> None:
@@ -269,7 +295,7 @@ class Learner:
                 "naming": self.naming.state_dict(),
                 "tracking": self.tracking.state_dict(),
                 "average": self.average,
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": [one.state_dict() for one in self.optimizers],
                 "step": self.step,
             },
             draft,
@@ -283,8 +309,19 @@ class Learner:
         self.naming.load_state_dict(state["naming"])
         self.tracking.load_state_dict(state["tracking"])
         self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step = state["step"]
+
+
+def _even_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross entropy in which the few cells that show something weigh as all others."""
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    something = labels > 0
+    return 0.5 * sum(
+        (losses * part).sum() / part.sum().clamp(min=1)
+        for part in (something, ~something)
+    )
 
 
 def _in_float32(forward):
