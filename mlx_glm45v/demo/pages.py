@@ -6,7 +6,7 @@ know questions or models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from random import Random
@@ -87,13 +87,26 @@ def random_page(random: Random, *, held_out: bool, count: int | None = None) -> 
     used = (len(lines) - 1) * pitch + 1.1 * size
     left = random.uniform(2.0, max(2.0, WIDTH - 2 - max(end for _, end in lines)))
     first = random.uniform(1.0, HEIGHT - 1 - used) + 0.55 * size
-    spots = [
-        (left + x, first + row * pitch)
-        for row, (starts, _) in enumerate(lines)
-        for x in starts
-    ]
+    page = laid_out(words, font_size=size, left=left, first=first, pitch=pitch)
     ink = INKS[0] if random.random() < 0.6 else random.choice(INKS)
-    return Page(words, tuple(spots), size, random_paper(random), ink)
+    return replace(page, paper=random_paper(random), ink=ink)
+
+
+def laid_out(
+    words: tuple[str, ...],
+    *,
+    font_size: float,
+    left: float,
+    first: float,
+    pitch: float,
+) -> Page:
+    """The words in lines from `left` on, the first at height `first`."""
+    spots = tuple(
+        (left + x, first + row * pitch)
+        for row, (starts, _) in enumerate(_lines(words, font_size))
+        for x in starts
+    )
+    return Page(words, spots, font_size)
 
 
 def _lines(words: tuple[str, ...], size: float) -> list[tuple[list[float], float]]:
