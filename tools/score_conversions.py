@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--questions", type=int, default=20, help="of each kind")
     options = parser.parse_args()
-    source = OwnAnswerer(options.checkpoint)
+    source = OwnAnswerer.from_folder(options.checkpoint)
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for recipe in ("bf16", *RECIPES):
@@ -83,7 +83,7 @@ def main() -> None:
             if recipe != "bf16":
                 target = Path(folder) / recipe
                 convert(options.checkpoint, target, recipe=recipe)
-                answerer = OwnAnswerer(target)
+                answerer = OwnAnswerer.from_folder(target)
             right = {
                 kind: score(
                     answerer, kind, thinking=False, count=options.questions

@@ -91,7 +91,7 @@ def score(
 def answerer_of(engine: str, folder: Path) -> Answering:
     """The folder's model in transformers or in this library."""
     if engine == "mlx_glm45v":
-        return OwnAnswerer(folder)
+        return OwnAnswerer.from_folder(folder)
     from demo_training.answering import Answerer
 
     return Answerer(folder)

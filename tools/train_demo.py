@@ -31,8 +31,8 @@ from demo_training.export import export_folder  # noqa: E402
 from demo_training.learner import Learner  # noqa: E402
 from demo_training.lessons import LESSONS, held_out_question  # noqa: E402
 from demo_training.packing import Branch, Packer  # noqa: E402
+from demo_training.schedule import Schedule  # noqa: E402
 from demo_training.showing import media_of  # noqa: E402
-from demo_training.trainer import Schedule  # noqa: E402
 
 SAVE_SECONDS = 180
 WATCHED = 24  # held-out questions a kind
@@ -114,7 +114,7 @@ def train(
     parent = os.getppid()
     with log.open("a", buffering=1) as lines, scores.open("a", buffering=1) as told:
         # A worker whose parent was stopped stops too.
-        while learner.step < learner.schedule.end and os.getppid() == parent:
+        while learner.step < learner.schedule.steps and os.getppid() == parent:
             began = time.monotonic()
             batch = course_batch(
                 packer,
@@ -144,7 +144,7 @@ def train(
 def learner_of(options: argparse.Namespace) -> Learner:
     """A new learner, or the stopped run's."""
     config = AutoConfig.from_pretrained(options.out / "checkpoint")
-    schedule = Schedule(options.steps, peak=2e-3, warmup=100, fall=options.fall)
+    schedule = Schedule(options.steps, fall=options.fall)
     learner = Learner(config, schedule=schedule, seed=options.seed)
     state = options.out / "state.pt"
     if state.exists():

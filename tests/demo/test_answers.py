@@ -1,36 +1,29 @@
 """The trained demo answers about drawings it has never seen, through the library."""
 
 import pytest
-from demo_training.held_out import held_out
-from demo_training.samples import clip_pixels, still_pixels
+from demo_training.lessons import held_out_question
+from demo_training.marking import mark
+from demo_training.own_answering import OwnAnswerer, parts_of
 
-from mlx_glm45v import ChatSession, VideoPart
-from mlx_glm45v.demo.scenes import Scene
+from mlx_glm45v import ChatSession, Message, TextPart
+
+KNOWN = ("describe", "count", "shape", "direction", "colour in a video", "greeting")
 
 
-def media_of(question) -> dict:
-    if isinstance(question.shown, Scene):
-        return {"images": [still_pixels(question.random, question.shown)]}
-    if question.shown is None:
-        return {}
-    frames = clip_pixels(question.random, question.shown)
-    times = tuple(index / 2 for index in range(len(frames)))
-    return {"videos": [VideoPart(frames, times=times)]}
+@pytest.fixture(scope="module")
+def answerer(demo):
+    return OwnAnswerer(*demo)
 
 
 @pytest.mark.parametrize("thinking", [True, False])
-@pytest.mark.parametrize(
-    "kind", ["describe", "count", "shape", "direction", "colour in a video", "greeting"]
-)
-def test_it_answers_held_out_questions(demo, kind, thinking):
+@pytest.mark.parametrize("kind", KNOWN)
+def test_it_answers_held_out_questions(answerer, kind, thinking):
+    questions = [held_out_question(kind, 1000 + index) for index in range(3)]
+    answers = answerer.answer(questions, thinking=thinking)
     right = 0
-    for index in range(3):
-        question = held_out(kind, 1000 + index)
-        reply = ChatSession(*demo).ask(
-            question.exchange.question, **media_of(question), thinking=thinking
-        )
-        assert (reply.thinking is not None) == thinking
-        right += reply.answer == question.exchange.answer
+    for question, answer in zip(questions, answers, strict=True):
+        assert (answer.thought is not None) == thinking
+        right += mark(answer.text, question.turns[-1].answer).right
     assert right >= 2
 
 
@@ -58,6 +51,11 @@ def test_it_says_what_happens_in_the_example_video(demo, demo_media, thinking):
 def test_a_second_picture_of_a_chat_is_looked_at(demo, demo_media):
     session = ChatSession(*demo)
     session.ask("How many shapes are there?", images=[demo_media / "example.png"])
-    question = held_out("describe", 2000)
-    reply = session.ask(question.exchange.question, **media_of(question))
-    assert reply.answer == question.exchange.answer
+    question = held_out_question("describe", 2000)
+    (turn,) = question.turns
+    for _ in session.send(
+        Message("user", [*parts_of(question), TextPart(turn.question)])
+    ):
+        pass
+    assert session.reply is not None
+    assert session.reply.answer == turn.answer

@@ -55,7 +55,7 @@ def tiny_config(demo_folder):
 
 def learner_of(config, *, step: int = 0):
     from demo_training.learner import Learner
-    from demo_training.trainer import Schedule
+    from demo_training.schedule import Schedule
 
     learner = Learner(config, schedule=Schedule(20_000, warmup=2), seed=0)
     learner.step = step
@@ -163,3 +163,22 @@ def test_conversations_of_a_row_do_not_see_one_another(packer, config):
     changed = (before - after).abs().amax(-1) > 1e-5
     assert changed[first].any()
     assert not changed[~first & (batch.branches >= 0)].any()
+
+
+def test_an_export_has_one_tensor_per_expert_and_loads_in_transformers(
+    packer, config, tmp_path
+):
+    from demo_training.export import export_folder
+
+    learner = learner_of(config, step=WORDS)
+    learner.take_step(batch_of(packer, WORDS))
+    config.save_pretrained(tmp_path)
+    export_folder(learner.model.state_dict(), tmp_path)
+    loaded, report = transformers.Glm4vMoeForConditionalGeneration.from_pretrained(
+        tmp_path, dtype=torch.float32, output_loading_info=True
+    )
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    for name, value in learner.model.state_dict().items():
+        rounded = value if name.endswith("correction_bias") else value.bfloat16()
+        assert torch.equal(loaded.state_dict()[name], rounded.float()), name

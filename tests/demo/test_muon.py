@@ -23,9 +23,12 @@ def test_it_finds_a_linear_map():
     )
     found = torch.nn.Parameter(torch.zeros(8, 12))
     optimizer = Muon([found], lr=0.1)
+    losses = []
     for step in range(200):
         optimizer.param_groups[0]["lr"] = 0.1 * (1 - step / 200)
         optimizer.zero_grad()
-        (inputs @ (found - wanted).T).pow(2).mean().backward()
+        loss = (inputs @ (found - wanted).T).pow(2).mean()
+        loss.backward()
         optimizer.step()
-    assert torch.allclose(found, wanted, atol=0.15)
+        losses.append(loss.item())
+    assert losses[-1] < 0.01 * losses[0]

@@ -13,8 +13,8 @@ import torch
 from demo_training.course import SEEING, Packed
 from demo_training.faster import arrange
 from demo_training.muon import Muon
+from demo_training.schedule import Schedule
 from demo_training.showing import END
-from demo_training.trainer import Schedule
 from torch import distributed, nn
 from torch.nn import functional
 from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration

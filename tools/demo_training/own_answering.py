@@ -16,6 +16,8 @@ from demo_training.showing import frames_of, pixels_of
 from mlx_glm45v import ChatSession, ImagePart, Message, TextPart, VideoPart, load
 from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
+from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from mlx_glm45v.processing.processor import Processor
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,17 @@ def parts_of(question: Question) -> list[ImagePart | VideoPart]:
 
 
 class OwnAnswerer:
-    """A checkpoint folder in this library, one question after the other."""
+    """A model of this library, one question after the other."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model, self.processor = load(folder)
+    def __init__(
+        self, model: Glm4vMoeForConditionalGeneration, processor: Processor
+    ) -> None:
+        self.model, self.processor = model, processor
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> OwnAnswerer:
+        """The model of a checkpoint folder."""
+        return cls(*load(folder))
 
     def answer(
         self, questions: Sequence[Question], *, thinking: bool, blind: bool = False

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from demo_training.samples import STILLS
-from demo_training.showing import Media
+from demo_training.showing import STILLS, Media
 from tokenizers import Tokenizer
 
 from mlx_glm45v.demo.questions import Exchange

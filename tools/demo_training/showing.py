@@ -11,15 +11,19 @@ from random import Random
 
 import numpy as np
 from demo_training.cells import cells_between, cells_of, place_at
-from demo_training.samples import FRAMES, STILLS, weathered
+from demo_training.checkpoint_files import image_config, video_config
+from PIL import Image, ImageFilter
 
 from mlx_glm45v.demo.asking import box_of
 from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.demo.pages import Page
-from mlx_glm45v.demo.scenes import COLOURS, SHAPES, Scene, draw
+from mlx_glm45v.demo.scenes import COLOURS, SHAPES, Scene, add_noise, draw
 from mlx_glm45v.demo.words import ON_PAGES
-from mlx_glm45v.processing.image_processor import resize
+from mlx_glm45v.processing.image_processor import ImageProcessor, resize
+
+STILLS = ImageProcessor.from_dict(image_config())
+FRAMES = ImageProcessor.from_dict(video_config())
 
 # shape, colour, x, y, move across, move down, box (4, from -1 to 1), rank, word, next
 COLUMNS = 13
@@ -41,6 +45,17 @@ class Media:
     cells: np.ndarray
     seconds: tuple[int, ...] | None = None
     marks: np.ndarray | None = None
+
+
+def weathered(random: Random, pixels: np.ndarray) -> np.ndarray:
+    """The pixels after a little blur or noise, as cameras and codecs add them."""
+    if random.random() < 0.25:
+        blur = ImageFilter.GaussianBlur(random.uniform(0.3, 0.8))
+        pixels = np.asarray(Image.fromarray(pixels).filter(blur))
+    if random.random() < 0.35:
+        deviation, seed = random.uniform(0.5, 7.0), random.getrandbits(32)
+        pixels = add_noise(pixels, deviation=deviation, seed=seed)
+    return pixels
 
 
 def pixels_of(random: Random, drawn: Scene | Page) -> np.ndarray:
