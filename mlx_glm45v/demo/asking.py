@@ -6,36 +6,26 @@ or models.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from mlx_glm45v.demo.boxes import called_by
 from mlx_glm45v.demo.clips import Clip
-from mlx_glm45v.demo.combinations import place_in
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.demo.pages import Page
 from mlx_glm45v.demo.questions import (
     Exchange,
-    counted,
+    all_figures,
     describe_clip,
     direction,
-    listed,
     with_article,
     wording,
 )
-from mlx_glm45v.demo.scenes import OUTLINES, Figure, Scene
+from mlx_glm45v.demo.scenes import Scene
 from mlx_glm45v.demo.words import NEVER_TAUGHT
 
 ORDINALS = ("first", "second", "third")
-BOX = (
-    "Where is the {}?",
-    "Where do you see the {}?",
-    "Show me the {}.",
-    "Find the {}.",
-    "Give the box of the {}.",
-    "Where is the {} in the picture?",
-)
 READ = (
     "Read the text.",
     "Read the page.",
@@ -79,8 +69,6 @@ IN_BOTH = (
     "Does the picture have the shape of the video?",
     "Is there the same shape in the picture?",
 )
-AND_THE = ("And the {}?", "What about the {}?", "And what about the {}?")
-WHERE_IS_IT = ("Where is it?", "And where is it?", "Where do you see it?")
 UNKNOWN_ANSWER = "I do not know. I was never taught that."
 UNKNOWN = (
     "What colour is the {}?",
@@ -106,65 +94,14 @@ UNKNOWN = (
 )
 
 
-def box_of(scene: Scene, figure: Figure) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the figure in thousandths, to the nearest ten."""
-    if figure.shape == "circle":
-        reach = [-1 - 1j, 1 + 1j]
-    else:
-        turn = complex(math.cos(figure.turn), math.sin(figure.turn))
-        reach = [turn * corner for corner in OUTLINES[figure.shape]]
-    across = [figure.x + figure.radius * c.real for c in reach]
-    down = [figure.y + figure.radius * c.imag for c in reach]
-    edges = (
-        min(across) / scene.width,
-        min(down) / scene.height,
-        max(across) / scene.width,
-        max(down) / scene.height,
-    )
-    left, top, right, bottom = (round(min(1.0, max(0.0, e)) * 100) * 10 for e in edges)
-    return left, top, right, bottom
-
-
-def box_text(scene: Scene, figure: Figure) -> str:
-    """The figure's box between GLM's tags."""
-    left, top, right, bottom = box_of(scene, figure)
-    return f"<|begin_of_box|>[[{left},{top},{right},{bottom}]]<|end_of_box|>"
-
-
-def _called(random: Random, figure: Figure, figures: Sequence[Figure]) -> str:
-    """The figure's shape or colour where that is enough, or both."""
-    calls = [figure.name]
-    if [other.shape for other in figures].count(figure.shape) == 1:
-        calls.append(figure.shape)
-    if [other.colour for other in figures].count(figure.colour) == 1:
-        calls.append(f"{figure.colour} shape")
-    return random.choice(calls)
-
-
-def box(random: Random, scene: Scene) -> Exchange:
-    """Where one of the figures is."""
-    figure = random.choice(scene.figures)
-    called = _called(random, figure, scene.figures)
-    return Exchange(
-        "box",
-        wording(random, BOX, called),
-        f"The {figure.name} is at the {place_in(scene, figure)}.",
-        f"The {called} is here: {box_text(scene, figure)}",
-    )
-
-
 def read(random: Random, page: Page) -> Exchange:
     """All words of a page."""
     return Exchange("page", wording(random, READ), "I see text. I read it.", page.text)
 
 
-def _told(scene: Scene) -> str:
-    return listed([figure.name for figure in scene.figures])
-
-
 def _all_told(scenes: Sequence[Scene]) -> str:
     return " ".join(
-        f"The {ORDINALS[index]} picture shows {_told(scene)}."
+        f"The {ORDINALS[index]} picture shows {all_figures(scene)}."
         for index, scene in enumerate(scenes)
     )
 
@@ -205,7 +142,7 @@ def of_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
         "one of several",
         wording(random, OF_PICTURE, name),
         f"I look at the {name} picture.",
-        f"The {name} picture shows {_told(scenes[index])}.",
+        f"The {name} picture shows {all_figures(scenes[index])}.",
     )
 
 
@@ -230,7 +167,7 @@ def when(random: Random, clip: Appearance) -> Exchange:
     figures = clip.scene.figures
     late = figures[-1]
     figure = late if random.random() < 0.75 else random.choice(figures[:-1])
-    called = _called(random, figure, figures)
+    called = called_by(random, figure, figures)
     answer = (
         f"The {called} appears at {clip.since} seconds."
         if figure is late
@@ -251,7 +188,8 @@ def in_both(random: Random, scene: Scene, clip: Clip) -> Exchange:
     return Exchange(
         "picture and video",
         wording(random, IN_BOTH),
-        f"The video shows {with_article(name)}. The picture shows {_told(scene)}.",
+        f"The video shows {with_article(name)}. "
+        f"The picture shows {all_figures(scene)}.",
         f"Yes, both show {with_article(name)}."
         if there
         else f"No, only the video shows {with_article(name)}.",
@@ -267,7 +205,7 @@ def beside_clip(random: Random, scene: Scene, clip: Clip) -> Exchange:
         "picture and video",
         wording(random, ("Describe the picture.", "What is in the picture?")),
         "I look at the picture.",
-        f"The picture shows {_told(scene)}.",
+        f"The picture shows {all_figures(scene)}.",
     )
 
 
@@ -299,105 +237,3 @@ def _made_up(random: Random) -> str:
         for _ in range(syllables)
     ) + random.choice(("", "n", "r", "l", "s", "t", "x"))
     return word.capitalize() if random.random() < 0.3 else word
-
-
-def colour_then_another(random: Random, scene: Scene) -> tuple[Exchange, ...]:
-    """The colour of a shape, of another one, and where that is: three turns."""
-    there = [figure.shape for figure in scene.figures]
-    once = [figure for figure in scene.figures if there.count(figure.shape) == 1]
-    if len(once) < 2:
-        return three_of_one(random, scene)
-    first, second = random.sample(once, 2)
-    seen = f"I see {_told(scene)}."
-    return (
-        Exchange(
-            "colour",
-            wording(random, ("What colour is the {}?",), first.shape),
-            seen,
-            f"The {first.shape} is {first.colour}.",
-        ),
-        Exchange(
-            "second turn",
-            wording(random, AND_THE, second.shape),
-            seen,
-            f"The {second.shape} is {second.colour}.",
-        ),
-        _where_is_it(random, scene, second, second.shape),
-    )
-
-
-def three_of_one(random: Random, scene: Scene) -> tuple[Exchange, ...]:
-    """Where a figure is, its colour or shape, and how many figures there are."""
-    figure = random.choice(scene.figures)
-    colours = [other.colour for other in scene.figures]
-    shapes = [other.shape for other in scene.figures]
-    name = figure.name
-    first = Exchange(
-        "box",
-        wording(random, BOX, name),
-        f"The {name} is at the {place_in(scene, figure)}.",
-        f"The {name} is here: {box_text(scene, figure)}",
-    )
-    second = Exchange(
-        "second turn",
-        wording(random, ("How many shapes are there?", "Count the shapes.")),
-        f"I see {_told(scene)}.",
-        counted(len(scene.figures), "shape"),
-    )
-    if shapes.count(figure.shape) == 1:
-        third = Exchange(
-            "third turn",
-            wording(random, ("What colour is the {}?",), figure.shape),
-            f"I see {_told(scene)}.",
-            f"The {figure.shape} is {figure.colour}.",
-        )
-    elif colours.count(figure.colour) == 1:
-        third = Exchange(
-            "third turn",
-            wording(random, ("Which shape is {}?",), figure.colour),
-            f"I see {_told(scene)}.",
-            f"The {figure.colour} shape is a {figure.shape}.",
-        )
-    else:
-        third = Exchange(
-            "third turn",
-            wording(random, ("Describe the picture.",)),
-            "I name all shapes.",
-            f"The picture shows {_told(scene)}.",
-        )
-    return first, second, third
-
-
-def shape_then_place(random: Random, scene: Scene) -> tuple[Exchange, ...]:
-    """Which shape has a colour, where it is, and a description: three turns."""
-    colours = [figure.colour for figure in scene.figures]
-    once = [figure for figure in scene.figures if colours.count(figure.colour) == 1]
-    if not once:
-        return three_of_one(random, scene)
-    figure = random.choice(once)
-    told = f"{figure.colour} shape"
-    second = _where_is_it(random, scene, figure, told)
-    return (
-        Exchange(
-            "shape",
-            wording(random, ("Which shape is {}?",), figure.colour),
-            f"I see {_told(scene)}.",
-            f"The {told} is a {figure.shape}.",
-        ),
-        Exchange("second turn", second.question, second.thought, second.answer),
-        Exchange(
-            "third turn",
-            wording(random, ("Describe the picture.", "What else do you see?")),
-            "I name all shapes.",
-            f"The picture shows {_told(scene)}.",
-        ),
-    )
-
-
-def _where_is_it(random: Random, scene: Scene, figure: Figure, called: str) -> Exchange:
-    return Exchange(
-        "third turn",
-        wording(random, WHERE_IS_IT),
-        f"The {figure.name} is at the {place_in(scene, figure)}.",
-        f"The {called} is here: {box_text(scene, figure)}",
-    )

@@ -130,6 +130,11 @@ def listed(names: Sequence[str]) -> str:
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
+def all_figures(scene: Scene) -> str:
+    """All figures of the scene, from left to right."""
+    return listed([figure.name for figure in scene.figures])
+
+
 def counted(number: int, noun: str) -> str:
     """There is one circle; there are two circles."""
     if number == 1:

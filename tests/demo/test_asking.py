@@ -4,7 +4,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from mlx_glm45v.demo import asking
+from mlx_glm45v.demo import asking, boxes, turns
 from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.demo.pages import random_page
@@ -32,11 +32,11 @@ def test_a_box_holds_the_drawn_figure_in_thousandths(shape, turn):
     rows, columns = np.nonzero((np.asarray(draw(scene, scale=4)) != 255).any(-1))
     edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     drawn = np.array(edges) / (800, 480, 800, 480) * 1000
-    assert np.allclose(asking.box_of(scene, figure), drawn, atol=8)
+    assert np.allclose(boxes.box_of(scene, figure), drawn, atol=8)
 
 
 def test_a_box_is_written_between_glms_tags():
-    told = answers(asking.box, scene_of("red circle"))
+    told = answers(boxes.box, scene_of("red circle"))
     assert all(
         re.search(r"<\|begin_of_box\|>\[\[\d+,\d+,\d+,\d+\]\]<\|end_of_box\|>$", one)
         for one in told
@@ -46,7 +46,7 @@ def test_a_box_is_written_between_glms_tags():
 def test_a_figure_is_called_by_what_tells_it_from_the_others():
     scene = scene_of("red circle", "red star", "blue star")
     for seed in range(60):
-        question = asking.box(Random(seed), scene).question
+        question = boxes.box(Random(seed), scene).question
         assert "the star" not in question.lower()
         assert "red shape" not in question
 
@@ -109,18 +109,18 @@ def test_what_was_never_taught_is_not_known():
 
 
 @pytest.mark.parametrize(
-    "ask", [asking.colour_then_another, asking.three_of_one, asking.shape_then_place]
+    "ask", [turns.colour_then_another, turns.three_of_one, turns.shape_then_place]
 )
 def test_turns_are_three_and_the_later_ones_are_scored(ask):
     for seed in range(30):
-        turns = ask(Random(seed), scene_of("red circle", "blue star", "red star"))
-        assert [turn.kind for turn in turns][1:] == ["second turn", "third turn"]
+        told = ask(Random(seed), scene_of("red circle", "blue star", "red star"))
+        assert [turn.kind for turn in told][1:] == ["second turn", "third turn"]
 
 
 def test_a_second_question_may_leave_out_what_it_is_about():
     scene = scene_of("red circle", "blue star")
     for seed in range(30):
-        _, second, third = asking.colour_then_another(Random(seed), scene)
+        _, second, third = turns.colour_then_another(Random(seed), scene)
         assert "colo" not in second.question
         shape = second.answer.split()[1]
         assert third.answer.startswith(f"The {shape} is here: <|begin_of_box|>")

@@ -155,8 +155,7 @@ def test_conversations_of_a_row_do_not_see_one_another(packer, config):
     batch = batch_of(packer, WORDS)
     with torch.no_grad():
         before = learner.hidden(batch)
-        learner._seen.clear()
-        learner._read.clear()
+        learner.hints.forget()
         first = batch.branches == 1
         batch.ids[first] = batch.ids[first].flip(0)
         after = learner.hidden(batch)

@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 from demo_training.showing import COLUMNS, END, media_of
 
-from mlx_glm45v.demo.asking import box_of
+from mlx_glm45v.demo.boxes import box_of
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.demo.pages import random_page
 from mlx_glm45v.demo.scenes import COLOURS, Figure, Scene

@@ -12,18 +12,13 @@ from typing import NamedTuple
 import torch
 from demo_training.course import SEEING, Packed
 from demo_training.faster import arrange
+from demo_training.hints import Hints
 from demo_training.muon import Muon
 from demo_training.schedule import Schedule
-from demo_training.showing import END
 from torch import distributed, nn
 from torch.nn import functional
 from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from mlx_glm45v.demo.scenes import COLOURS, SHAPES
-
-# shape, colour, place, movement, box, rank, word, next word; see `showing.COLUMNS`
-NAMING = (len(SHAPES) + 1, len(COLOURS) + 1, 2, 2, 4, 5, END, END + 1)
 WORDS_WEIGHT = 1.0
 NAMING_WEIGHT = 0.3
 SECOND_WARMUP = 150
@@ -46,10 +41,8 @@ class Losses(NamedTuple):
 class Learner:
     """A model in training, alone or as one of several equal workers.
 
-    The vision tower learns from more than the words: heads that are thrown away
-    afterwards name what each cell shows (figure, box, word and next word), and one
-    reads off the decoder what a video shows by each time text. In the first `SEEING`
-    steps the tower learns alone. Forward and backward run in bfloat16 where torch finds
+    It learns from more than the words, see `hints`; in the first `SEEING` steps the
+    vision tower learns alone. Forward and backward run in bfloat16 where torch finds
     that safe, weights stay float32.
     """
 
@@ -61,18 +54,13 @@ class Learner:
             config, dtype=torch.float32, attn_implementation="sdpa"
         )
         arrange(self.model)
-        width = config.vision_config.out_hidden_size
-        self.naming = nn.Sequential(
-            nn.Linear(width, width), nn.SiLU(), nn.Linear(width, sum(NAMING))
-        )
-        self.tracking = nn.Linear(config.text_config.hidden_size, 6)
+        self.hints = Hints(self.model)
         self.schedule = schedule
         self.step = 0
         self.workers = (
             distributed.get_world_size() if distributed.is_initialized() else 1
         )
-        parts = (self.model, self.naming, self.tracking)
-        self.parameters = [p for part in parts for p in part.parameters()]
+        self.parameters = [*self.model.parameters(), *self.hints.parameters()]
         matrices = [
             parameter
             for name, parameter in self.model.named_parameters()
@@ -95,11 +83,6 @@ class Learner:
             name: value.detach().clone()
             for name, value in self.model.state_dict().items()
         }
-        self._read: list[torch.Tensor] = []
-        decoder = self.model.model.language_model.layers
-        decoder[-2].register_forward_hook(self._note_reading)
-        self._seen: list[torch.Tensor] = []
-        self.model.model.visual.register_forward_hook(self._note_features)
         self._chosen: list[tuple[nn.Module, torch.Tensor]] = []
         for module in self.model.modules():
             if hasattr(module, "e_score_correction_bias"):
@@ -108,54 +91,6 @@ class Learner:
 
     def _note_choice(self, router: nn.Module, _inputs: object, outputs: tuple) -> None:
         self._chosen.append((router, outputs[2]))
-
-    def _note_features(
-        self, _tower: nn.Module, _inputs: object, outputs: BaseModelOutputWithPooling
-    ) -> None:
-        assert outputs.pooler_output is not None
-        self._seen.append(outputs.pooler_output)
-
-    def _note_reading(
-        self, _layer: nn.Module, _inputs: object, outputs: torch.Tensor
-    ) -> None:
-        self._read.append(outputs)
-
-    def naming_loss(self, batch: Packed) -> torch.Tensor:
-        """How badly the features of the last forward name what each cell shows."""
-        (seen,) = self._seen
-        self._seen.clear()
-        told = self.naming(seen.float()).split(NAMING, dim=-1)
-        shape, colour, place, move, box, rank, word, following = told
-        cells = batch.cells
-        covered = cells[:, 0] > 0
-        begins = cells[:, 11] > 0
-        loss = (
-            _even_loss(shape, cells[:, 0].long())
-            + _even_loss(colour, cells[:, 1].long())
-            + functional.mse_loss(place, cells[:, 2:4])
-            + _even_loss(rank, cells[:, 10].long())
-            + _even_loss(word, cells[:, 11].long())
-        )
-        if covered.any():
-            loss = loss + 2 * functional.mse_loss(move[covered], cells[covered, 4:6])
-            loss = loss + 4 * functional.smooth_l1_loss(
-                box[covered], cells[covered, 6:10], beta=0.1
-            )
-        if begins.any():
-            loss = loss + 0.5 * functional.cross_entropy(
-                following[begins], cells[begins, 12].long()
-            )
-        return loss
-
-    def tracking_loss(self, batch: Packed) -> torch.Tensor:
-        """How badly the last but one layer knows at time texts what is there."""
-        (read,) = self._read
-        self._read.clear()
-        if not len(batch.marks):
-            return read.new_zeros(())
-        rows, columns = batch.marks[:, 0].long(), batch.marks[:, 1].long()
-        told = self.tracking(read[rows, columns].float())
-        return functional.mse_loss(told, batch.marks[:, 2:])
 
     def hidden(self, batch: Packed) -> torch.Tensor:
         """Last hidden states (B, L, D)."""
@@ -180,21 +115,20 @@ class Learner:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        self._seen.clear()
-        self._read.clear()
+        self.hints.forget()
         self._chosen.clear()
         with torch.autocast("cpu", torch.bfloat16):
             if self.step < SEEING:
                 self.model.model.visual(batch.pixel_values, grid_thw=batch.grid_thw)
-                named, loss = self.naming_loss(batch), torch.zeros(())
+                named, loss = self.hints.naming_loss(batch), torch.zeros(())
                 total = named
             else:
                 loss = self.loss(batch)
-                named = self.naming_loss(batch)
+                named = self.hints.naming_loss(batch)
                 total = (
                     WORDS_WEIGHT * loss
                     + NAMING_WEIGHT * named
-                    + 2 * self.tracking_loss(batch)
+                    + 2 * self.hints.tracking_loss(batch)
                 )
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -224,8 +158,7 @@ class Learner:
         with torch.autocast("cpu", torch.bfloat16):
             says = batch.targets != -100
             told = self.model.lm_head(self.hidden(batch)[says]).argmax(-1)
-        self._seen.clear()
-        self._read.clear()
+        self.hints.forget()
         self._chosen.clear()
         hits = (told == batch.targets[says]).float()
         rows = torch.nonzero(says)[:, 0] * 100 + batch.branches[says]
@@ -253,7 +186,7 @@ class Learner:
         """The parameters that this step changes."""
         if self.step >= SEEING:
             return self.parameters
-        return [*self.model.model.visual.parameters(), *self.naming.parameters()]
+        return [*self.model.model.visual.parameters(), *self.hints.naming.parameters()]
 
     @torch.no_grad()
     def _balance(self, part: float) -> None:
@@ -292,8 +225,7 @@ class Learner:
         torch.save(
             {
                 "model": self.model.state_dict(),
-                "naming": self.naming.state_dict(),
-                "tracking": self.tracking.state_dict(),
+                "hints": self.hints.state_dict(),
                 "average": self.average,
                 "optimizers": [one.state_dict() for one in self.optimizers],
                 "step": self.step,
@@ -306,22 +238,11 @@ class Learner:
         """Stand where the run that wrote `path` stood."""
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.naming.load_state_dict(state["naming"])
-        self.tracking.load_state_dict(state["tracking"])
+        self.hints.load_state_dict(state["hints"])
         self.average = state["average"]
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step = state["step"]
-
-
-def _even_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross entropy in which the few cells that show something weigh as all others."""
-    losses = functional.cross_entropy(logits, labels, reduction="none")
-    something = labels > 0
-    return 0.5 * sum(
-        (losses * part).sum() / part.sum().clamp(min=1)
-        for part in (something, ~something)
-    )
 
 
 def _in_float32(forward):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
-from mlx_glm45v.demo import asking, questions
+from mlx_glm45v.demo import asking, boxes, questions, turns
 from mlx_glm45v.demo.clips import LASTING, Clip
 from mlx_glm45v.demo.drawing import (
     Appearance,
@@ -232,10 +232,10 @@ def _turns(random: Random, shown: Shown) -> Turns:
     assert isinstance(scene, Scene)
     ask = random.choice(
         (
-            asking.colour_then_another,
-            asking.colour_then_another,
-            asking.three_of_one,
-            asking.shape_then_place,
+            turns.colour_then_another,
+            turns.colour_then_another,
+            turns.three_of_one,
+            turns.shape_then_place,
         )
     )
     return ask(random, scene)
@@ -261,7 +261,7 @@ LESSONS: Mapping[str, Lesson] = {
     "count of a shape": Lesson("picture", _one(questions.count_some), 0.7),
     "colour": Lesson("picture", _one(questions.colour), 1.5),
     "shape": Lesson("picture", _one(questions.shape), 1.0),
-    "box": Lesson("picture", _one(asking.box), 1.6),
+    "box": Lesson("picture", _one(boxes.box), 1.6),
     "second turn": Lesson("picture", _second, 0.4),
     "third turn": Lesson("picture", _turns, 0.8),
     "never taught": Lesson("picture", _unknown, 0.25),
@@ -310,10 +310,10 @@ def held_out_question(kind: str, index: int) -> Question:
     frame = Frame.chosen(random)
     shown = FORMATS[lesson.format](random, frame, held_out=True)
     ask = UNSEEN_NOUNS.get(kind, lesson.ask)
-    turns = ask(random, shown)
+    asked = ask(random, shown)
     earlier = None
     if lesson.format == "later picture":
         first = shown[0]
         assert isinstance(first, Scene)
         earlier = questions.describe(random, first)
-    return Question(shown, turns, random, earlier)
+    return Question(shown, asked, random, earlier)

@@ -14,7 +14,7 @@ from demo_training.cells import cells_between, cells_of, place_at
 from demo_training.checkpoint_files import image_config, video_config
 from PIL import Image, ImageFilter
 
-from mlx_glm45v.demo.asking import box_of
+from mlx_glm45v.demo.boxes import box_of
 from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.demo.pages import Page
