@@ -120,7 +120,7 @@ def convert_by_shard(
         announce(fetch_needs(plan, sizes, target))
     files = ArrivingFiles(arrivals, sizes, progress=progress, should_stop=should_stop)
     try:
-        summary = convert_plan(
+        return convert_plan(
             plan,
             target,
             source_name=repo_id,
@@ -141,8 +141,6 @@ def convert_by_shard(
         )
     finally:
         files.close()
-    shutil.rmtree(folder, ignore_errors=True)
-    return summary
 
 
 def fetch_needs(plan: Plan, sizes: Mapping[Path, int], target: Path) -> FetchNeeds:

@@ -22,7 +22,7 @@ from .pieces import in_order_of_files, is_intact, write_piece
 from .plan import Piece, Plan
 from .reader import BLOCK_NUMBERS, Reader
 from .source_files import AllThere, SourceFiles
-from .target import begin, replaced_bytes
+from .target import begin, remove_source, replaced_bytes
 from .writer import Writer
 
 # How much is written between two syncs, and at most compared after a crash. A sync
@@ -136,6 +136,8 @@ class Run:
                 yield self._step("beside", name)
             for name in writer.publish():
                 yield self._step("publish", name)
+            # Before the journal goes: a finished folder holds nothing else.
+            remove_source(self._target)
             journal.remove()
 
     def _pieces(self, journal: Journal, writer: Writer) -> Iterator[Step]:

@@ -43,6 +43,11 @@ def discard_conversion(folder: Path) -> bool:
     return True
 
 
+def remove_source(target: Path) -> None:
+    """Source files that were fetched into the target's folder are no longer needed."""
+    shutil.rmtree(target / SOURCE_FOLDER, ignore_errors=True)
+
+
 def check_target(target: Path, *, source: Path | None, overwrite: bool) -> None:
     """Raise `ConversionError` unless `target` may be written or gone on with.
 
@@ -156,6 +161,6 @@ def _clear(target: Path, journal: Journal) -> None:
     leftovers = [found.name for found in target.iterdir() if _is_leftover(found)]
     for name in (*journal.begun_as[_REPLACES], *leftovers):
         (target / name).unlink(missing_ok=True)
-    shutil.rmtree(target / SOURCE_FOLDER, ignore_errors=True)
+    remove_source(target)
     sync_folder(target)
     journal.note_cleared()
