@@ -181,3 +181,21 @@ def test_an_export_has_one_tensor_per_expert_and_loads_in_transformers(
     for name, value in learner.model.state_dict().items():
         rounded = value if name.endswith("correction_bias") else value.bfloat16()
         assert torch.equal(loaded.state_dict()[name], rounded.float()), name
+
+
+def test_held_out_questions_are_watched_with_media_and_without(packer, config):
+    from demo_training.course import padded
+    from demo_training.lessons import held_out_question
+    from demo_training.packing import Branch
+    from demo_training.showing import media_of
+
+    learner = learner_of(config)
+    for kind in ("greeting", "third turn", "when"):
+        rows = []
+        for index in range(2):
+            question = held_out_question(kind, index)
+            media = [media_of(question.random, one) for one in question.shown]
+            rows.append(packer.row(media, [Branch(question.turns, thinking=False)]))
+        shares = learner.right(padded(rows, pad_id=0))
+        assert len(shares) == 2
+        assert all(0 <= share <= 1 for share in shares)

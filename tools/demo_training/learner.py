@@ -94,11 +94,12 @@ class Learner:
 
     def hidden(self, batch: Packed) -> torch.Tensor:
         """Last hidden states (B, L, D)."""
+        shown = len(batch.grid_thw) > 0
         return self.model.model(
             input_ids=batch.ids,
             attention_mask=batch.mask(),
-            pixel_values=batch.pixel_values,
-            image_grid_thw=batch.grid_thw,
+            pixel_values=batch.pixel_values if shown else None,
+            image_grid_thw=batch.grid_thw if shown else None,
             position_ids=batch.positions,
             use_cache=False,
         ).last_hidden_state
