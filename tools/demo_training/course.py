@@ -20,12 +20,12 @@ from mlx_glm45v.demo import questions
 SEEING = 1000  # steps in which only the vision tower learns
 # format: share of batches, rows of a batch, conversations of a row
 MIX = {
-    "picture": (0.36, 9, 5),
+    "picture": (0.32, 9, 5),
     "later picture": (0.04, 5, 4),
     "pictures": (0.12, 5, 4),
     "change": (0.12, 6, 3),
-    "page": (0.10, 9, 1),
-    "clip": (0.10, 6, 3),
+    "page": (0.16, 14, 1),
+    "clip": (0.08, 6, 3),
     "appearance": (0.08, 6, 4),
     "picture and clip": (0.08, 5, 4),
 }

@@ -20,7 +20,7 @@ from torch.nn import functional
 from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
 
 WORDS_WEIGHT = 1.0
-NAMING_WEIGHT = 0.3
+NAMING_WEIGHT = 0.5
 SECOND_WARMUP = 150
 # Tables and the router's scores are no maps between widths: AdamW learns them.
 NO_MATRICES = (
