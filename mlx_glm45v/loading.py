@@ -24,12 +24,20 @@ from .checkpoints import (
     read_checkpoint,
     read_config,
 )
-from .config import Glm4vMoeConfig
+from .config import Glm4vMoeConfig, Glm4vMoeTextConfig
 from .errors import Cancelled, CheckpointError
 from .matching import FLOATS, Expected, Match, match
-from .memory import check_loads, weight_bytes, weight_bytes_of_files
+from .memory import (
+    WeightSizes,
+    parse_bytes,
+    plan_loading,
+    weight_sizes,
+    weight_sizes_of_files,
+)
 from .model.fuse import fuse_projections
 from .model.glm4v_moe import Glm4vMoeForConditionalGeneration
+from .offload.install import stream_experts
+from .offload.profile import ExpertProfile
 from .processing.processor import Processor
 from .progress import ProgressCallback, ShouldStop
 from .reading import read_weights
@@ -47,6 +55,8 @@ def load(
     revision: str | None = None,
     dtype: mx.Dtype | None = None,
     force: bool = False,
+    expert_memory: int | str | None = None,
+    expert_profile: str | Path | None = None,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[Glm4vMoeForConditionalGeneration, Processor]:
@@ -54,13 +64,18 @@ def load(
 
     A repository is fetched first. `progress` gets bytes fetched, then bytes loaded;
     `should_stop` ends either. What this machine has no memory for is refused before it
-    is fetched, unless `force` is set. Raises `CheckpointError`, `DownloadError`,
-    `NotEnoughMemory` or `Cancelled`.
+    is fetched, unless `force` is set. Of experts only `expert_memory` (`"12GB"`, or
+    bytes) are held, and the others read from the files when they are chosen; by default
+    that happens where the whole does not fit. See `load_model` for `expert_profile`.
+    Raises `CheckpointError`, `DownloadError`, `NotEnoughMemory`, `Cancelled`, or
+    ValueError for an `expert_memory` that is no size.
     """
     folder = find_folder(
         path_or_repo,
         revision=revision,
-        check=partial(_check_config, dtype=dtype, force=force),
+        check=partial(
+            _check_config, dtype=dtype, force=force, expert_memory=_bytes(expert_memory)
+        ),
         progress=progress,
         should_stop=should_stop,
     )
@@ -70,6 +85,8 @@ def load(
         checkpoint,
         dtype=dtype,
         force=force,
+        expert_memory=expert_memory,
+        expert_profile=expert_profile,
         progress=progress,
         should_stop=should_stop,
     )
@@ -82,6 +99,8 @@ def load_model(
     dtype: mx.Dtype | None = None,
     force: bool = False,
     fuse: bool = True,
+    expert_memory: int | str | None = None,
+    expert_profile: str | Path | None = None,
     progress: ProgressCallback | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Glm4vMoeForConditionalGeneration:
@@ -91,19 +110,28 @@ def load_model(
     floating-point parameters is by default float32 on the CPU backend, whose other
     kernels are slow or wrong, elsewhere the dtype in which the final norm is stored.
     The router's weight and correction bias are float32 always. `fuse` joins projections
-    that share their input; without it all parameters keep the files' names. `progress`
-    gets bytes
-    read. Raises `CheckpointError` when a tensor is missing, surplus or misshapen, or
-    for a quantisation that is not MLX's; `NotEnoughMemory`, before any weight is read,
-    for what this machine has no room for with a short context and one picture, unless
-    `force` is set; `Cancelled` after `should_stop`.
+    that share their input; without it all parameters keep the files' names.
+
+    `expert_memory` is how many bytes of experts are held; the others stay in the files
+    and are read when they are chosen. By default all are held, or, where the whole does
+    not fit, what this machine has room for. `expert_profile` names a file that
+    `model.expert_source.save_profile` wrote, if it exists: layers then get slots by
+    what it measured. `progress` gets bytes read.
+
+    Raises `CheckpointError` when a tensor is missing, surplus or misshapen, or for a
+    quantisation that is not MLX's; `NotEnoughMemory`, before any weight is read, for
+    what this machine has no room for with a short context and one picture, unless
+    `force` is set; `Cancelled` after `should_stop`; ValueError for an `expert_memory`
+    that is no size.
     """
+    budget = _bytes(expert_memory)
+    check = partial(_check_config, dtype=dtype, force=force, expert_memory=budget)
     if isinstance(path, Checkpoint):
         checkpoint = path
     else:
         folder = find_folder(
             path,
-            check=partial(_check_config, dtype=dtype, force=force),
+            check=check,
             progress=progress,
             should_stop=should_stop,
         )
@@ -126,15 +154,19 @@ def load_model(
             listed(matched.dropped, limit=3),
         )
     dtype = dtype or _default_dtype(matched)
-    if not force:
-        check_loads(
-            model.config,
-            weights=weight_bytes_of_files(
-                checkpoint, model.config, float_bytes=dtype.size
-            ),
-            float_bytes=dtype.size,
-            name=str(checkpoint.folder),
-        )
+    sizes = weight_sizes_of_files(checkpoint, model.config, float_bytes=dtype.size)
+    profile = _profile(model.config.text_config, sizes, expert_profile)
+    plan = plan_loading(
+        model.config,
+        sizes,
+        float_bytes=dtype.size,
+        name=str(checkpoint.folder),
+        expert_memory=budget,
+        depths=profile.depths if any(map(any, profile.depths)) else None,
+        force=force,
+    )
+    if plan is not None:
+        matched = stream_experts(model, matched, plan, dtype=dtype, profile=profile)
     weights = read_weights(
         matched,
         dtype=dtype,
@@ -176,21 +208,46 @@ def _config_of(raw: Mapping[str, Any], path: Path) -> Glm4vMoeConfig:
     return config
 
 
-def _check_config(folder: Path, *, dtype: mx.Dtype | None, force: bool) -> None:
+def _bytes(expert_memory: int | str | None) -> int | None:
+    return None if expert_memory is None else parse_bytes(expert_memory)
+
+
+def _profile(
+    config: Glm4vMoeTextConfig, sizes: WeightSizes, path: str | Path | None
+) -> ExpertProfile:
+    """What is known of the layers with experts; nothing where there is no such file."""
+    layers, experts = len(sizes.experts), config.n_routed_experts
+    if path is None or not Path(path).exists():
+        return ExpertProfile(layers, experts)
+    return ExpertProfile.load(Path(path), layers=layers, experts=experts)
+
+
+def _check_config(
+    folder: Path,
+    *,
+    dtype: mx.Dtype | None,
+    force: bool,
+    expert_memory: int | None,
+) -> None:
     """Refuse what could not be loaded before its weights are fetched."""
     path = folder / "config.json"
     raw = read_config(folder)
     table, quant_method = quantization_of(raw, path)
     _refuse_foreign_quantization(folder, quant_method)
-    if force:
-        return
     config = _config_of(raw, path)
     dtype = dtype or (mx.float32 if _on_cpu() else mx.bfloat16)
     try:
-        nbytes = weight_bytes(config, table, float_bytes=dtype.size)
+        sizes = weight_sizes(config, table, float_bytes=dtype.size)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    check_loads(config, weights=nbytes, float_bytes=dtype.size, name=str(folder))
+    plan_loading(
+        config,
+        sizes,
+        float_bytes=dtype.size,
+        name=str(folder),
+        expert_memory=expert_memory,
+        force=force,
+    )
 
 
 def _refuse_foreign_quantization(folder: Path, quant_method: str | None) -> None:

@@ -45,6 +45,13 @@ LIBRARY: dict[str, Room] = {
         },
     ),
     "model.weights": room(),
+    "offload": room(
+        {*FILES, "matching", "model", "memory"},
+        {"mlx", "numpy"},
+    ),
+    "offload.slots": room(),
+    "offload.passes": room(),
+    "offload.profile": room({"errors"}),
     "generation": room(
         {"errors", "config", "model", "processing.prompt"},
         {"mlx", "numpy", "mlx_lm.models.cache", "mlx_lm.sample_utils"},

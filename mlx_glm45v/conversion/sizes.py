@@ -15,12 +15,11 @@ import mlx.core as mx
 
 from ..config import Glm4vMoeConfig
 from ..model.weights import keeps_float32
-from ..parameters.kinds import Kind, kind_of
+from ..parameters.kinds import EXPERTS, Kind, kind_of
 from ..parameters.recipes import Recipe
 from ..parameters.shapes import Shape, parameter_shapes, size_of
 from .quantise import packed_shapes
 
-_EXPERTS: frozenset[Kind] = frozenset({"expert_gate", "expert_up", "expert_down"})
 _TOWER: frozenset[Kind] = frozenset({"vision", "patches"})
 
 
@@ -92,7 +91,7 @@ def _read_by_a_token(
 ) -> int:
     if kind in _TOWER:
         return 0
-    if kind in _EXPERTS:
+    if kind in EXPERTS:
         return stored * config.text_config.num_experts_per_tok // shape[0]
     if kind == "embeddings":
         row = stored // shape[0]

@@ -6,33 +6,47 @@
 """
 
 from .assessment import Assessment, assess_folder, assess_size
-from .fitting import check_fits, check_loads, largest_context, verdicts
+from .experts import ExpertPlan, parse_bytes, plan_experts, plan_loading
+from .fitting import check_fits, largest_context, verdicts
 from .footprint import Footprint, estimate_footprint, smallest_footprint
 from .machine import Machine, mac, this_machine
 from .report import Verdict
 from .request import CPU, METAL, Backend, Request
-from .weights import recipe_bytes, weight_bytes, weight_bytes_of_files
+from .weights import (
+    WeightSizes,
+    recipe_bytes,
+    weight_bytes,
+    weight_bytes_of_files,
+    weight_sizes,
+    weight_sizes_of_files,
+)
 
 __all__ = [
     "CPU",
     "METAL",
     "Assessment",
     "Backend",
+    "ExpertPlan",
     "Footprint",
     "Machine",
     "Request",
     "Verdict",
+    "WeightSizes",
     "assess_folder",
     "assess_size",
     "check_fits",
-    "check_loads",
     "estimate_footprint",
     "largest_context",
     "mac",
+    "parse_bytes",
+    "plan_experts",
+    "plan_loading",
     "recipe_bytes",
     "smallest_footprint",
     "this_machine",
     "verdicts",
     "weight_bytes",
     "weight_bytes_of_files",
+    "weight_sizes",
+    "weight_sizes_of_files",
 ]

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 
-from ..config import Glm4vMoeConfig
 from ..errors import NotEnoughMemory
 from ..parameters.recipes import RECIPES
-from .footprint import Footprint, smallest_footprint
+from .footprint import Footprint
 from .machine import GIB, SYSTEM_BYTES, Machine, mac, this_machine
 from .report import Verdict, described, gigabytes, table
 from .weights import recipe_bytes
@@ -79,19 +78,6 @@ def check_fits(
         *(f"  - {way}" for way in _ways_out(footprint, machine)),
     ]
     raise NotEnoughMemory("\n".join(lines))
-
-
-def check_loads(
-    config: Glm4vMoeConfig, *, weights: int, float_bytes: int, name: str
-) -> None:
-    """Raise `NotEnoughMemory` where not even a short request would fit this machine.
-
-    `weights` are their bytes once loaded, floats taking `float_bytes` each.
-    """
-    machine = this_machine()
-    backend = replace(machine.backend, float_bytes=float_bytes)
-    footprint = smallest_footprint(config, weights=weights, backend=backend)
-    check_fits(footprint, machine, name=name)
 
 
 def _ways_out(footprint: Footprint, machine: Machine) -> Iterator[str]:

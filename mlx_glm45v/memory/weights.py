@@ -5,14 +5,16 @@ Knows MLX's quantised formats and which parameters stay plain floats. Reads no w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from ..checkpoints import Checkpoint
 from ..config import Glm4vMoeConfig
 from ..model.weights import keeps_float32, layer_of, module_of, targets
-from ..parameters.kinds import NEVER_QUANTISED, kind_of
+from ..parameters.kinds import EXPERTS, NEVER_QUANTISED, kind_of
 from ..parameters.recipes import Recipe, Scheme
 from ..parameters.shapes import Shape, parameter_shapes
 
@@ -22,12 +24,34 @@ _FLOAT32 = 4
 SchemeOf = Callable[[str, Shape], Scheme | None]
 
 
+@dataclass(frozen=True)
+class WeightSizes:
+    """Bytes of the routed experts, layer by layer that has them, and of all else."""
+
+    trunk: int
+    experts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return self.trunk + sum(self.experts)
+
+
 def weight_bytes(
     config: Glm4vMoeConfig,
     quantization: Mapping[str, Any] | None,
     *,
     float_bytes: int = 2,
 ) -> int:
+    """The sum of `weight_sizes`."""
+    return weight_sizes(config, quantization, float_bytes=float_bytes).total
+
+
+def weight_sizes(
+    config: Glm4vMoeConfig,
+    quantization: Mapping[str, Any] | None,
+    *,
+    float_bytes: int = 2,
+) -> WeightSizes:
     """Bytes of all parameters as MLX's table says they are; None is plain floats.
 
     A quantised matrix takes numbers * bits / 8, and for each group a scale and a bias
@@ -49,6 +73,13 @@ def weight_bytes(
 def recipe_bytes(
     config: Glm4vMoeConfig, recipe: Recipe, *, float_bytes: int = 2
 ) -> int:
+    """The sum of `recipe_sizes`."""
+    return recipe_sizes(config, recipe, float_bytes=float_bytes).total
+
+
+def recipe_sizes(
+    config: Glm4vMoeConfig, recipe: Recipe, *, float_bytes: int = 2
+) -> WeightSizes:
     """Bytes of all parameters as a recipe of the converter would leave them."""
     layers = config.text_config.num_hidden_layers
 
@@ -61,13 +92,20 @@ def recipe_bytes(
 def weight_bytes_of_files(
     checkpoint: Checkpoint, config: Glm4vMoeConfig, *, float_bytes: int = 2
 ) -> int:
+    """The sum of `weight_sizes_of_files`."""
+    return weight_sizes_of_files(checkpoint, config, float_bytes=float_bytes).total
+
+
+def weight_sizes_of_files(
+    checkpoint: Checkpoint, config: Glm4vMoeConfig, *, float_bytes: int = 2
+) -> WeightSizes:
     """Bytes of a folder's weights as loading leaves them in memory.
 
     Floats are counted at `float_bytes`, the router's at 4, packed integers as they are
     stored; what loading leaves out (layers beyond the config's number, the head of tied
     embeddings) is left out here.
     """
-    total = 0
+    sizes: dict[str, int] = {}
     layers = config.text_config.num_hidden_layers
     for name, info in checkpoint.tensors.items():
         parts = targets(name, layout=checkpoint.format)
@@ -76,25 +114,41 @@ def weight_bytes_of_files(
         key = parts[0].key
         if config.tie_word_embeddings and key.startswith("language_model.lm_head."):
             continue
+        nbytes = info.nbytes
         if info.dtype in _FLOATS:
-            total += prod(info.shape) * _bytes_of_float(key, float_bytes)
-        else:
-            total += info.nbytes
-    return total
+            nbytes = prod(info.shape) * _bytes_of_float(key, float_bytes)
+        # Experts stored one by one share a key.
+        sizes[key] = sizes.get(key, 0) + nbytes
+    return _sorted_out(sizes)
 
 
-def _add_up(config: Glm4vMoeConfig, scheme_of: SchemeOf, float_bytes: int) -> int:
-    total = 0
+def _add_up(
+    config: Glm4vMoeConfig, scheme_of: SchemeOf, float_bytes: int
+) -> WeightSizes:
+    sizes: dict[str, int] = {}
     for key, shape in parameter_shapes(config).items():
         numbers = prod(shape)
         module = module_of(key)
         scheme = scheme_of(module, shape) if key.endswith(".weight") else None
         if scheme is None:
-            total += numbers * _bytes_of_float(key, float_bytes)
+            sizes[key] = numbers * _bytes_of_float(key, float_bytes)
         else:
             group = 2 * float_bytes if scheme.mode == "affine" else 1
-            total += numbers * scheme.bits // 8 + numbers // scheme.group_size * group
-    return total
+            packed = numbers * scheme.bits // 8
+            sizes[key] = packed + numbers // scheme.group_size * group
+    return _sorted_out(sizes)
+
+
+def _sorted_out(sizes: Mapping[str, int]) -> WeightSizes:
+    """Bytes by key, experts' apart."""
+    trunk, experts = 0, Counter[int]()
+    for key, nbytes in sizes.items():
+        layer = layer_of(key)
+        if layer is not None and kind_of(module_of(key)) in EXPERTS:
+            experts[layer] += nbytes
+        else:
+            trunk += nbytes
+    return WeightSizes(trunk, tuple(experts[layer] for layer in sorted(experts)))
 
 
 def _listed_scheme(module: str, table: Mapping[str, Any]) -> Scheme | None:

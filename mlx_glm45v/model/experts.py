@@ -131,11 +131,14 @@ class Glm4vMoeTextExperts(nn.Module):
         else:
             # One expert's tokens side by side: what the kernels are fast at.
             order = mx.argsort(experts)
-            experts = experts[order]
-            both = self._gate_and_up(tokens[order // top_k], experts)
-            out = _product(self.down_proj, self._gated(*both), experts)
+            out = self.in_order(tokens[order // top_k], experts[order])
             out = out[mx.argsort(order)]
         return out.reshape(*indices.shape, -1)
+
+    def in_order(self, rows: mx.array, experts: mx.array) -> mx.array:
+        """Row i of (N, 1, hidden) through expert i of (N,), which have to be sorted."""
+        both = self._gate_and_up(rows, experts)
+        return _product(self.down_proj, self._gated(*both), experts)
 
     def _gate_and_up(
         self, x: mx.array, experts: mx.array, rows: mx.array | None = None
@@ -193,7 +196,8 @@ class Glm4vMoeTextMoE(nn.Module):
     def __init__(self, config: Glm4vMoeTextConfig) -> None:
         super().__init__()
         self.gate = Glm4vMoeTextTopkRouter(config)
-        self.switch_mlp = Glm4vMoeTextExperts(config)
+        # Loading may put something in its place that computes the same.
+        self.switch_mlp: nn.Module = Glm4vMoeTextExperts(config)
         if config.n_shared_experts:
             width = config.moe_intermediate_size * config.n_shared_experts
             self.shared_experts = Glm4vMoeTextMLP(config, width)

@@ -16,6 +16,7 @@ from ..config import Glm4vMoeConfig, Glm4vMoeTextConfig
 from .decoder import Deltas, Glm4vMoeTextModel, OnLayer, past_length
 from .outputs import Cache, Glm4vMoeCausalLMOutputWithPast, Glm4vMoeModelOutputWithPast
 from .placeholders import Placeholders, find_placeholders, rope_index
+from .traffic import ExpertSource
 from .vision import Glm4vMoeVisionModel, Grid, OnBlock
 
 IGNORED_LABEL = -100
@@ -36,7 +37,12 @@ class LanguageModel(nn.Module):
 
 
 class Glm4vMoeModel(nn.Module):
-    """GLM-4.5V without a head. Source: transformers' `Glm4vMoeModel`."""
+    """GLM-4.5V without a head. Source: transformers' `Glm4vMoeModel`.
+
+    `expert_source` is there where loading left experts in their files.
+    """
+
+    expert_source: ExpertSource | None = None
 
     def __init__(self, config: Glm4vMoeConfig) -> None:
         super().__init__()

@@ -29,6 +29,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # weigh, and the tower's kernels and position table are no matrices of a linear layer.
 NEVER_QUANTISED: frozenset[Kind] = frozenset({"router", "patches", "norm"})
 
+# The routed ones, of which a token uses a few.
+EXPERTS: frozenset[Kind] = frozenset({"expert_gate", "expert_up", "expert_down"})
+
 _LAYER = r"language_model\.model\.layers\.\d+\."
 _PATTERNS: tuple[tuple[str, Kind], ...] = (
     (_LAYER + r"self_attn\.[qkvo]_proj", "attention"),
