@@ -1,4 +1,4 @@
-"""What every room's tests may use: the packaged demo, loaded once."""
+"""What every room's tests may use: the packaged demo, as it is and in 4 bits."""
 
 from pathlib import Path
 
@@ -31,3 +31,27 @@ def demo(demo_folder):
     from mlx_glm45v.loading import load
 
     return load(demo_folder)
+
+
+@pytest.fixture(scope="session")
+def quantised_demo_folder(demo_folder, tmp_path_factory) -> Path:
+    """The demo converted to 4 bits."""
+    from mlx_glm45v import convert
+
+    folder = tmp_path_factory.mktemp("demo") / "4bit"
+    convert(demo_folder, folder, recipe="4bit")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def quantised_demo(quantised_demo_folder):
+    """The same as (model, processor), its projections joined."""
+    from mlx_glm45v.loading import load
+
+    return load(quantised_demo_folder)
+
+
+@pytest.fixture(scope="session", params=["demo", "quantised_demo"])
+def either_demo(request):
+    """A test with this runs twice: with the demo as it is, then in 4 bits."""
+    return request.getfixturevalue(request.param)

@@ -5,36 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-
-SOAK = """
-import json, resource, sys
-import mlx.core as mx
-from mlx_glm45v.generation.reuse import GenerationCache
-from tests.generation.fakes import make_prompt
-from tests.generation.small_model import make_model, tokens
-
-def resident():
-    pages = int(open("/proc/self/statm").read().split()[1])
-    return pages * resource.getpagesize()
-
-model = make_model()
-cache = GenerationCache(model, kv_bytes=400_000, feature_bytes=4_000)
-seen = {}
-for turn in range(1, 201):
-    # Conversations of four turns about a picture, of seven different ones.
-    about, depth = turn // 4 % 7, turn % 4 + 1
-    parts = [[1, 2], ("image", about, (8, 8)), *[[3, 4, about + 1]] * depth]
-    prompt = make_prompt(*parts)
-    conversation = cache.conversation(prompt, rope_length=len(prompt) + 8)
-    tokens(model, prompt, max_tokens=8, cache=conversation, features=cache.features)
-    cache.trim()
-    if turn in (50, 200):
-        del conversation
-        mx.clear_cache()
-        seen[turn] = (resident(), mx.get_active_memory(), len(cache))
-print(json.dumps([seen[50], seen[200]]))
-"""
 
 PEAKS = """
 import json
@@ -60,9 +33,9 @@ print(json.dumps([peak(large), peak(*[large] * 10), peak(*[small] * 300)]))
 """
 
 
-def run(script):
+def run(*arguments):
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -71,8 +44,11 @@ def run(script):
     return json.loads(done.stdout)
 
 
-def test_two_hundred_turns_leave_what_fifty_left():
-    (resident, active, kept), (later, active_later, kept_later) = run(SOAK)
+@pytest.mark.parametrize("asked", ["small", "quantised demo"])
+def test_two_hundred_turns_leave_what_fifty_left(quantised_demo_folder, asked):
+    folder = [quantised_demo_folder] if asked == "quantised demo" else []
+    seen = run("-m", "tests.generation.soak", *folder)
+    (resident, active, kept), (later, active_later, kept_later) = seen
     assert later <= 1.02 * resident
     assert active_later <= 1.02 * active
     assert kept > 1
@@ -81,6 +57,6 @@ def test_two_hundred_turns_leave_what_fifty_left():
 
 def test_many_pictures_take_what_the_largest_takes():
     """Ten large stills, and the frames of a video of 300 seconds."""
-    one, ten, frames = run(PEAKS)
+    one, ten, frames = run("-c", PEAKS)
     assert ten <= 1.05 * one
     assert frames <= one
