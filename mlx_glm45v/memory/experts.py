@@ -155,10 +155,9 @@ def plan_loading(
     whole = footprint(sizes.total)
     if expert_memory is not None and sizes.experts:
         plan = plan_experts(text, sizes, expert_memory, depths=depths)
-        if force:
-            return plan
-        check_fits(footprint(sizes.trunk + plan.nbytes), machine, name=name)
-        return plan
+        if not force:
+            check_fits(footprint(sizes.trunk + plan.nbytes), machine, name=name)
+        return plan if plan.nbytes < sum(sizes.experts) else None
     if whole.total <= machine.limit or not sizes.experts:
         check_fits(whole, machine, name=name)
         return None
