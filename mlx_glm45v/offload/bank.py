@@ -75,7 +75,7 @@ class Bank:
                 "slots"
             )
 
-    def expect(self, experts: Iterable[int]) -> int:
+    def expect(self, experts: Collection[int]) -> int:
         """Start to read missing ones without waiting; how many were begun.
 
         No more than half of the slots wait for guesses at a time. Raises
@@ -84,7 +84,7 @@ class Bank:
         self._finish([e for e, read in self._coming.items() if read.future.done()])
         new = [expert for expert in experts if expert not in self._coming]
         room = self.slots // 2 - len(self._coming)
-        return self._start(self.missing(new)[: max(0, room)], keep=())
+        return self._start(self.missing(new)[: max(0, room)], keep=experts)
 
     def settle(self) -> None:
         """Wait for whatever is on its way."""
