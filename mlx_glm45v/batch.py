@@ -68,7 +68,8 @@ def generate_batch(
 
     Conversations are taken and their files read when their turn comes, so they may be
     any number. Memory is that of `batch_size` times the longest of the prompts and
-    answers at work, and one prompt more. `options` are for all, or one for each.
+    answers at work, and one prompt more. `options` are for all, or one for each; those
+    with other kv_bits wait until the rows at work have ended.
     `cache` keeps features of pictures and starts of prompts for other calls (default:
     what neighbours share is computed once, nothing is kept). `progress` is called after
     each step. `should_stop` ends the run after the piece of work at hand: answers under
@@ -77,8 +78,9 @@ def generate_batch(
     the peak of memory is that of the run so far.
 
     Raises:
-        ValueError: `batch_size` is below 1, options quantise keys and values (kv_bits),
-            or there are more or fewer options than conversations.
+        ValueError: `batch_size` is below 1, options quantise keys and values from a
+            later token on (quantized_kv_start), or there are more or fewer options than
+            conversations.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
@@ -94,10 +96,11 @@ def generate_batch(
 
 
 def _check(options: ChatOptions) -> None:
-    if options.kv_bits is not None:
+    if options.kv_bits is not None and options.quantized_kv_start:
         raise ValueError(
-            f"kv_bits={options.kv_bits} cannot be used in a batch, as mlx-lm has no "
-            "quantised caches of batches; leave kv_bits out, or ask one by one"
+            f"quantized_kv_start={options.quantized_kv_start} cannot be used in a "
+            "batch, whose rows are quantised or not together; leave it out, or ask one "
+            "by one"
         )
 
 
@@ -181,7 +184,7 @@ class _Batch:
                     yield index, error
                     self._report()
                     continue
-            if self._rows and not self._rows.fits(asked.request):
+            if not self._rows.fits(asked.request, asked.options.precision):
                 self._held = asked
                 return
             self._begin(asked)
@@ -218,7 +221,9 @@ class _Batch:
 
     def _begin(self, asked: _Asked) -> None:
         cache = self._cache.conversation(
-            asked.prompt, rope_length=asked.request.rope_length
+            asked.prompt,
+            rope_length=asked.request.rope_length,
+            precision=asked.options.precision,
         )
         self._rows.add(
             asked.index, asked.request, asked.prompt, cache, self._cache.features

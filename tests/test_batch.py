@@ -96,6 +96,15 @@ def test_replies_are_those_of_each_alone(either_demo, asked, size):
     ]
 
 
+def test_keys_and_values_may_be_quantised_for_some_and_each_is_as_alone(demo):
+    """Rows of other bits wait for those at work, and take no cache of theirs."""
+    asked = [CAPTIONS[0], CAPTIONS[1], CAPTIONS[0], CAPTIONS[0], CAPTIONS[2]]
+    how = [replace(SHORT, kv_bits=bits) for bits in (8, 8, 4, None, 8)]
+    replies = dict(generate_batch(*demo, asked, how, batch_size=3))
+    for index, (conversation, options) in enumerate(zip(asked, how, strict=True)):
+        assert told(replies[index]) == told(alone(demo, conversation, options))
+
+
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_what_cannot_be_used_is_told_in_its_place_and_the_others_go_on(demo, size):
     long = ask("word " * 5000)
@@ -237,7 +246,7 @@ def test_boxes_and_media_are_those_of_a_reply(demo):
 def test_what_a_batch_cannot_do_is_told_at_once(demo):
     with pytest.raises(ValueError, match="batch_size"):
         generate_batch(*demo, CAPTIONS, batch_size=0)
-    with pytest.raises(ValueError, match="kv_bits=8"):
-        generate_batch(*demo, CAPTIONS, ChatOptions(kv_bits=8))
+    with pytest.raises(ValueError, match="quantized_kv_start=9 cannot be used"):
+        generate_batch(*demo, CAPTIONS, ChatOptions(kv_bits=8, quantized_kv_start=9))
     with pytest.raises(ValueError, match="shorter"):
         list(generate_batch(*demo, CAPTIONS, [SHORT]))

@@ -239,7 +239,11 @@ def _check_batch(
         (arguments.json, "--json", "it writes JSON lines anyway"),
         (arguments.stats, "--stats", "each line's usage says as much"),
         (arguments.draw_boxes, "--draw-boxes", "that is one picture"),
-        (arguments.kv_bits, "--kv-bits", "mlx-lm has no quantised caches of batches"),
+        (
+            arguments.quantized_kv_start,
+            "--quantized-kv-start",
+            "its rows are quantised or not together",
+        ),
     ):
         if given:
             parser.error(f"{name} cannot be used with --batch: {why}")

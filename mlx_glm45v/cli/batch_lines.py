@@ -24,7 +24,7 @@ FIELDS = ("id", "prompt", *_MEDIA, "system", "thinking")
 _SETTINGS = (
     *("model", "system", "thinking", "thinking_budget", "max_tokens", "max_kv_size"),
     *("temp", "top_p", "top_k", "min_p", "repetition_penalty", "seed"),
-    *("repetition_run", "fps", "max_pixels", "pages"),
+    *("repetition_run", "kv_bits", "fps", "max_pixels", "pages"),
 )
 
 

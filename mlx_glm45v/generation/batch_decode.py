@@ -1,7 +1,7 @@
 """Several answers decoded together, one token of each at a time.
 
-Knows the model's step, mlx-lm's caches of batches padded left, and rows. Does not know
-text, ends or budgets.
+Knows the model's step, caches of batches padded left, and rows. Does not know text,
+ends or budgets.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import mlx.core as mx
-from mlx_lm.models.cache import BatchKVCache, KVCache
+from mlx_lm.models.cache import BatchKVCache, KVCache, QuantizedKVCache
 
+from mlx_glm45v.generation.batch_cache import BatchQuantizedKVCache
 from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.generation.forward import last_logits
 from mlx_glm45v.generation.sampling import Chooser
+from mlx_glm45v.model.outputs import Cache
 
 if TYPE_CHECKING:
     from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
@@ -29,7 +31,7 @@ class BatchDecoder:
 
     Rows join with what a prompt's cache holds, copied, and leave in any order; the
     others keep theirs. A row takes as much memory as the longest. All rows are of one
-    rotary regime.
+    rotary regime and one precision of keys and values.
     """
 
     def __init__(self, model: Glm4vMoeForConditionalGeneration) -> None:
@@ -41,7 +43,7 @@ class BatchDecoder:
         return len(self._choosers)
 
     def _clear(self) -> None:
-        self._layers: list[BatchKVCache] = []
+        self._layers: Cache = []
         self._deltas = mx.zeros((0,), dtype=mx.int32)
         self._next = mx.zeros((0,), dtype=mx.uint32)
         self._choosers: list[Chooser] = []
@@ -56,22 +58,14 @@ class BatchDecoder:
         *,
         rope_length: int,
     ) -> None:
-        """One more row; `logits` (1, vocab_size) are of the last token in `cache`.
-
-        Raises ValueError where the cache is quantised: mlx-lm has no such batches.
-        """
-        made = [layer for layer in cache.layers if isinstance(layer, KVCache)]
-        if len(made) < len(cache.layers):
-            raise ValueError(
-                "quantised keys and values cannot be decoded in a batch, as mlx-lm has "
-                "no such cache; leave kv_bits out"
-            )
+        """One more row; `logits` (1, vocab_size) are of the last token in `cache`."""
         if not self._layers:
-            self._layers = [BatchKVCache.merge([layer]) for layer in made]
+            self._layers = [_batch_of(layer) for layer in cache.layers]
         else:
-            for mine, layer in zip(self._layers, made, strict=True):
-                mine.extend(BatchKVCache.merge([layer]))
-                _evaluate(mine)
+            for mine, layer in zip(self._layers, cache.layers, strict=True):
+                mine.extend(_batch_of(layer))
+                # The memory of one layer is needed twice, not of all.
+                mx.eval(mine.state)
         delta = mx.array([cache.rope_delta], dtype=mx.int32)
         self._deltas = mx.concatenate([self._deltas, delta])
         first = choose(logits).astype(mx.uint32)
@@ -89,7 +83,7 @@ class BatchDecoder:
         chosen = mx.array(list(rows))
         for layer in self._layers:
             layer.filter(chosen)
-            _evaluate(layer)
+            mx.eval(layer.state)
         self._deltas, self._next = self._deltas[chosen], self._next[chosen]
         self._choosers = [self._choosers[row] for row in rows]
         self._forced = [self._forced[row] for row in rows]
@@ -132,7 +126,7 @@ class BatchDecoder:
         )
         # All layers have taken in the same; counts that nobody asks for would wait as
         # a chain that grows with each token.
-        for layer in self._layers[1:]:
+        for layer in self._layers:
             layer.offset = self._layers[0].offset
         self._next = self._choose(ids, logits)
         mx.async_eval(self._next)
@@ -154,6 +148,10 @@ class BatchDecoder:
         return mx.concatenate(chosen)
 
 
-def _evaluate(layer: BatchKVCache) -> None:
-    """One layer after the other: the memory of one is needed twice, not of all."""
-    mx.eval(layer.keys, layer.values, layer.offset, layer.left_padding)
+def _batch_of(
+    layer: KVCache | QuantizedKVCache,
+) -> BatchKVCache | BatchQuantizedKVCache:
+    """A batch of one row, a copy."""
+    if isinstance(layer, QuantizedKVCache):
+        return BatchQuantizedKVCache(layer)
+    return BatchKVCache.merge([layer])

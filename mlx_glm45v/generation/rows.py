@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlx_glm45v.generation.batch_decode import BatchDecoder
-from mlx_glm45v.generation.cache import PromptCache
+from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
 from mlx_glm45v.generation.events import Event
 from mlx_glm45v.generation.features import FeatureCache
 from mlx_glm45v.generation.limits import request_bytes, working_limits
@@ -29,6 +29,7 @@ Said = tuple[int, Event]  # the number its caller gave a request, and what it sa
 class _Row:
     number: int
     request: Request
+    precision: KVPrecision
 
 
 class Rows:
@@ -55,13 +56,16 @@ class Rows:
         """Tokens that the requests at work have been answered with so far."""
         return sum(row.request.answer.generated for row in self._rows)
 
-    def fits(self, request: Request) -> bool:
-        """Whether rotary frequencies allow `request` beside those at work."""
-        regimes = {
-            self._model.rope_regime(each.rope_length)
-            for each in (request, *(row.request for row in self._rows))
-        }
-        return len(regimes) == 1
+    def fits(self, request: Request, precision: KVPrecision = AS_MADE) -> bool:
+        """Whether rotary frequencies and the cache's precision allow `request` now.
+
+        Rows at work together have one of each.
+        """
+        return all(
+            row.precision == precision
+            and self._regime(row.request) == self._regime(request)
+            for row in self._rows
+        )
 
     def add(
         self,
@@ -94,7 +98,7 @@ class Rows:
         # Its first token is on its way. That others are read before it is looked at
         # is not its own prompt's time.
         request.clock.enter("decode")
-        self._rows.append(_Row(number, request))
+        self._rows.append(_Row(number, request, cache.precision))
 
     def until_one_ends(self) -> Iterator[list[Said]]:
         """What is said step by step, up to the end of one answer or several.
@@ -142,6 +146,9 @@ class Rows:
         if len(going_on) < len(rows):
             self._decoder.keep(going_on)
             self._rows = [rows[place] for place in going_on]
+
+    def _regime(self, request: Request) -> object:
+        return self._model.rope_regime(request.rope_length)
 
     def _resident(self, more_tokens: int = 0) -> int:
         reach = sum(row.request.rope_length for row in self._rows)

@@ -76,7 +76,10 @@ def test_options_reach_the_parts():
         (["--batch", "a", "--json"], "--json"),
         (["--batch", "a", "--stats"], "--stats"),
         (["--batch", "a", "--draw-boxes", "b"], "--draw-boxes"),
-        (["--batch", "a", "--kv-bits", "8"], "--kv-bits cannot be used with --batch"),
+        (
+            ["--batch", "a", "--kv-bits", "8", "--quantized-kv-start", "9"],
+            "--quantized-kv-start cannot be used with --batch",
+        ),
         (["--batch", "a", "--batch-size", "0"], "below 1"),
     ],
 )

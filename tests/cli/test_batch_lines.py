@@ -124,7 +124,10 @@ def test_a_digest_tells_a_changed_line_wherever_it_stands(read):
 
 @pytest.mark.parametrize(
     "words",
-    [["--model", "other"], ["--system", "S"], ["--temp", "1"], ["-m", "9"]],
+    [
+        *(["--model", "other"], ["--system", "S"], ["--temp", "1"], ["-m", "9"]),
+        ["--kv-bits", "8"],
+    ],
 )
 def test_a_digest_tells_other_settings(read, words):
     assert (

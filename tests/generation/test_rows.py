@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlx_glm45v.errors import Cancelled
 from mlx_glm45v.generation.answer import GenerationOptions
-from mlx_glm45v.generation.cache import PromptCache
+from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
 from mlx_glm45v.generation.events import Finished, TextDelta
 from mlx_glm45v.generation.features import FeatureCache
 from mlx_glm45v.generation.markers import Markers
@@ -78,7 +78,7 @@ def told(events):
     )
 
 
-def alone(model, prompt, options, sampling):
+def alone(model, prompt, options, sampling, precision=AS_MADE):
     return told(
         stream_prompt(
             model,
@@ -87,11 +87,21 @@ def alone(model, prompt, options, sampling):
             options=options,
             sampling=sampling,
             markers=MARKERS,
+            cache=PromptCache(model, precision),
         )
     )
 
 
-def add(rows, number, model, prompt, options, sampling=None, features=None):
+def add(
+    rows,
+    number,
+    model,
+    prompt,
+    options,
+    sampling=None,
+    features=None,
+    precision=AS_MADE,
+):
     request = Request(
         model,
         prompt,
@@ -100,17 +110,17 @@ def add(rows, number, model, prompt, options, sampling=None, features=None):
         sampling=sampling or SamplingOptions(),
         markers=MARKERS,
     )
-    assert rows.fits(request)
-    rows.add(number, request, prompt, PromptCache(model), features)
+    assert rows.fits(request, precision)
+    rows.add(number, request, prompt, PromptCache(model, precision), features)
 
 
-def together(model, asked, size):
+def together(model, asked, size, precision=AS_MADE):
     rows, features = Rows(model), FeatureCache(10**9)
     events = {number: [] for number in range(len(asked))}
     waiting = iter(enumerate(asked))
     while True:
         for number, each in itertools.islice(waiting, size - len(rows)):
-            add(rows, number, model, *each, features)
+            add(rows, number, model, *each, features, precision)
         if not rows:
             return [told(each) for each in events.values()]
         for step in rows.until_one_ends():
@@ -128,6 +138,19 @@ def test_the_likeliest_words_are_those_of_each_alone(model, asked, size):
 @given(asked=requests(st.one_of(plain, drawn)), size=st.integers(2, 4))
 def test_drawn_words_are_those_of_each_alone(model, asked, size):
     assert together(model, asked, size) == [alone(model, *each) for each in asked]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    asked=requests(st.one_of(plain, drawn)),
+    size=st.integers(2, 4),
+    bits=st.sampled_from([4, 8]),
+)
+def test_with_quantised_keys_too(wide_model, asked, size, bits):
+    model, precision = wide_model, KVPrecision(bits)
+    assert together(model, asked, size, precision) == [
+        alone(model, *each, precision) for each in asked
+    ]
 
 
 LONG = GenerationOptions(max_tokens=30)
@@ -166,6 +189,22 @@ def test_a_stop_ends_all_answers_as_far_as_they_came(model):
         *_, last = [event for whose, event in said if whose == number]
         assert (last.reason, last.usage.generated_tokens) == ("cancelled", 3)
     assert len(rows) == 0
+
+
+def test_only_one_precision_is_at_work_at_a_time(wide_model):
+    rows, prompt = Rows(wide_model), make_prompt([1])
+    add(rows, 0, wide_model, prompt, LONG, precision=KVPrecision(8))
+    other = Request(
+        wide_model,
+        prompt,
+        detokenizer=Letters(WORDS),
+        options=LONG,
+        sampling=SamplingOptions(),
+        markers=MARKERS,
+    )
+    assert rows.fits(other, KVPrecision(8))
+    assert not rows.fits(other, KVPrecision(4))
+    assert not rows.fits(other)
 
 
 def test_only_one_rotary_regime_is_at_work_at_a_time(model, monkeypatch):
