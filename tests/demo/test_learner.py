@@ -120,6 +120,17 @@ def test_a_few_steps_lower_the_loss(packer, config):
     assert losses[-1].naming < losses[0].naming
 
 
+def test_the_hint_to_point_is_learned(packer, config):
+    learner = learner_of(config, step=WORDS)
+    batch = batch_of(packer, WORDS)
+    losses = []
+    for _ in range(8):
+        learner.take_step(batch)
+        losses.append(learner.pointing.loss(batch).item())
+    assert len(batch.names)
+    assert losses[-1] < 0.8 * losses[0]
+
+
 @pytest.mark.parametrize("step", [WORDS, WORDS + 2, WORDS + 5])
 def test_the_cheap_arrangement_computes_what_transformers_does(
     packer, config, demo_folder, step

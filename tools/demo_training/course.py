@@ -17,17 +17,18 @@ from demo_training.showing import COLUMNS, Media, media_of
 
 from mlx_glm45v.demo import questions
 
+FRAMES_TOLD = 8
 SEEING = 1000  # steps in which only the vision tower learns
 # format: share of batches, rows of a batch, conversations of a row
 MIX = {
     "picture": (0.32, 9, 5),
     "later picture": (0.04, 5, 4),
-    "pictures": (0.12, 5, 4),
-    "change": (0.12, 6, 3),
+    "pictures": (0.16, 5, 4),
+    "change": (0.16, 6, 3),
     "page": (0.16, 14, 1),
-    "clip": (0.08, 6, 3),
+    "clip": (0.06, 6, 3),
     "appearance": (0.08, 6, 4),
-    "picture and clip": (0.08, 5, 4),
+    "picture and clip": (0.06, 5, 4),
 }
 THINKING = 0.35
 SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.")
@@ -38,7 +39,9 @@ class Packed:
     """Right-padded rows; see `packing.Row`. The last cells and marks carry labels.
 
     ids, targets, branches (B, L), positions (3, B, L), pixel_values, grid_thw,
-    cells (M, 13) of all placeholders in order, marks (K, 8): row, column, labels.
+    cells (M, 13) of all placeholders in order, marks (K, 8): row, column, labels,
+    earlier (M, 3) of the same cells as `cells`, see `earlier_cells`; names (N, 4): row,
+    column, shape, colour of each token that names figures.
     """
 
     ids: torch.Tensor
@@ -49,6 +52,8 @@ class Packed:
     grid_thw: torch.Tensor
     cells: torch.Tensor
     marks: torch.Tensor
+    earlier: torch.Tensor
+    names: torch.Tensor
 
     def mask(self) -> torch.Tensor:
         """(B, 1, L, L): 0 where a token may look, at the start and its own branch."""
@@ -60,6 +65,24 @@ class Packed:
         return torch.zeros(blocked.shape).masked_fill_(blocked, -1e9)
 
 
+def earlier_cells(media: Sequence[Media]) -> np.ndarray:
+    """(cells, 3): the number of a cell's frame in its row, and the shape and colour of
+    the same cell one frame (pair) before; -1 where there is no such cell."""
+    told = [np.zeros((0, 3), np.int64)]
+    before = None
+    number = 0
+    for one in media:
+        for cells in np.split(one.cells, len(one.pairs)):
+            labels = np.full((len(cells), 3), -1, np.int64)
+            labels[:, 0] = min(number, FRAMES_TOLD - 1)
+            if before is not None and before[0] == one.grid:
+                labels[:, 1:] = before[1][:, :2]
+            told.append(labels)
+            before = (one.grid, cells)
+            number += 1
+    return np.concatenate(told)
+
+
 def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
     """One batch of the rows."""
     length = -(-max(len(row.ids) for row in rows) // 8) * 8
@@ -68,6 +91,7 @@ def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
     branches = np.full_like(ids, -1)
     positions = np.zeros((3, len(rows), length), np.int64)
     marks = []
+    names = []
     media: list[Media] = []
     for index, row in enumerate(rows):
         end = len(row.ids)
@@ -76,6 +100,7 @@ def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
         branches[index, :end] = row.branches
         positions[:, index, :end] = row.positions
         marks.append(np.insert(row.marks, 0, index, axis=1))
+        names.append(np.insert(row.names, 0, index, axis=1))
         media += row.media
     patches = [pair for one in media for pair in one.pairs]
     grids = [(1, *one.grid) for one in media for _ in one.pairs]
@@ -91,6 +116,10 @@ def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
         grid_thw=torch.tensor(grids).view(-1, 3),
         cells=torch.from_numpy(np.concatenate(cells)),
         marks=torch.from_numpy(np.concatenate(marks).astype(np.float32)),
+        earlier=torch.from_numpy(
+            np.concatenate([earlier_cells(row.media) for row in rows])
+        ),
+        names=torch.from_numpy(np.concatenate(names)),
     )
 
 

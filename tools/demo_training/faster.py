@@ -39,7 +39,10 @@ def decoder_attention(
     scaling: float,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Attention under an additive mask (B, 1, L, L); query heads share key heads."""
+    """Attention under an additive mask (B, 1, L, L); query heads share key heads.
+
+    A module with the attribute `noted` keeps what it compared, see `pointing`.
+    """
     batch, heads, length, depth = query.shape
     shared = key.shape[1]
     told = attended(
@@ -49,7 +52,8 @@ def decoder_attention(
         attention_mask.repeat(1, 1, heads // shared, 1),
         scaling,
     )
-    del module
+    if hasattr(module, "noted"):
+        module.noted = (query, key, attention_mask)
     return told.view(batch, heads, length, depth).transpose(1, 2), None
 
 

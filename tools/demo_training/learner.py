@@ -14,6 +14,7 @@ from demo_training.course import SEEING, Packed
 from demo_training.faster import arrange
 from demo_training.hints import Hints
 from demo_training.muon import Muon
+from demo_training.pointing import Pointing
 from demo_training.schedule import Schedule
 from torch import distributed, nn
 from torch.nn import functional
@@ -21,6 +22,7 @@ from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
 
 WORDS_WEIGHT = 1.0
 NAMING_WEIGHT = 0.5
+POINTING_WEIGHT = 0.4
 SECOND_WARMUP = 150
 # Tables and the router's scores are no maps between widths: AdamW learns them.
 NO_MATRICES = (
@@ -55,12 +57,17 @@ class Learner:
         )
         arrange(self.model)
         self.hints = Hints(self.model)
+        self.pointing = Pointing(self.model)
         self.schedule = schedule
         self.step = 0
         self.workers = (
             distributed.get_world_size() if distributed.is_initialized() else 1
         )
-        self.parameters = [*self.model.parameters(), *self.hints.parameters()]
+        self.parameters = [
+            *self.model.parameters(),
+            *self.hints.parameters(),
+            *self.pointing.parameters(),
+        ]
         matrices = [
             parameter
             for name, parameter in self.model.named_parameters()
@@ -117,6 +124,7 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         self.hints.forget()
+        self.pointing.forget()
         self._chosen.clear()
         with torch.autocast("cpu", torch.bfloat16):
             if self.step < SEEING:
@@ -130,6 +138,7 @@ class Learner:
                     WORDS_WEIGHT * loss
                     + NAMING_WEIGHT * named
                     + 2 * self.hints.tracking_loss(batch)
+                    + POINTING_WEIGHT * self.pointing.loss(batch)
                 )
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -160,6 +169,7 @@ class Learner:
             says = batch.targets != -100
             told = self.model.lm_head(self.hidden(batch)[says]).argmax(-1)
         self.hints.forget()
+        self.pointing.forget()
         self._chosen.clear()
         hits = (told == batch.targets[says]).float()
         rows = torch.nonzero(says)[:, 0] * 100 + batch.branches[says]
@@ -227,6 +237,7 @@ class Learner:
             {
                 "model": self.model.state_dict(),
                 "hints": self.hints.state_dict(),
+                "pointing": self.pointing.state_dict(),
                 "average": self.average,
                 "optimizers": [one.state_dict() for one in self.optimizers],
                 "step": self.step,
@@ -240,6 +251,7 @@ class Learner:
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.hints.load_state_dict(state["hints"])
+        self.pointing.load_state_dict(state["pointing"])
         self.average = state["average"]
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from demo_training.naming import mentions_of
 from demo_training.showing import STILLS, Media
 from tokenizers import Tokenizer
 
@@ -36,10 +37,11 @@ class Branch:
 
 @dataclass(frozen=True)
 class Row:
-    """ids, targets, branches (L,), positions (3, L), marks (K, 7) and the media.
+    """ids, targets, branches (L,), positions (3, L), marks (K, 7), names (N, 3), media.
 
     `targets` holds the next id or -100, `branches` 0 for the shared start and then the
-    number of the conversation. A mark is its token's index and what is there by then.
+    number of the conversation. A mark is its token's index and what is there by then; a
+    name its token's index, shape and colour (see `naming`).
     """
 
     ids: np.ndarray
@@ -47,6 +49,7 @@ class Row:
     branches: np.ndarray
     positions: np.ndarray
     marks: np.ndarray
+    names: np.ndarray
     media: tuple[Media, ...]
 
 
@@ -56,10 +59,25 @@ class Packer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self.image_id = self._plain("<|image|>")[0]
-        self.encode = lru_cache(maxsize=100_000)(self._plain)
+        self.encode = lru_cache(maxsize=100_000)(self._encode)
 
     def _plain(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _encode(
+        self, text: str
+    ) -> tuple[tuple[int, ...], tuple[tuple[int, int, int], ...]]:
+        """Ids, and the tokens (index, shape, colour) that name figures."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        named = [
+            (encoding.char_to_token(mention.end), mention.shape, mention.colour)
+            for mention in mentions_of(text)
+        ]
+        return tuple(encoding.ids), tuple(
+            (token, shape, colour)
+            for token, shape, colour in named
+            if token is not None
+        )
 
     def media_text(self, media: Media) -> str:
         """Placeholders between their tags; a video's pairs carry their seconds."""
@@ -126,11 +144,15 @@ class Packer:
         ids, targets = [start], [np.full(len(start), -100, np.int64)]
         numbers, positions = [np.zeros(len(start), np.int64)], [shared]
         follows = int(shared[0, -1]) + 1  # the last token is text
+        names: list[tuple[int, int, int]] = []
+        length = len(start)
         for number, branch in enumerate(branches, 1):
             told: list[int] = []
             spoken: list[bool] = []
             for text, is_spoken in self.pieces(branch):
-                new = self.encode(text)
+                new, named = self.encode(text)
+                at = length + len(told)
+                names += [(at + token, *kind) for token, *kind in named]
                 told += new
                 spoken += [is_spoken] * len(new)
             own = np.array(told, np.int64)
@@ -138,6 +160,7 @@ class Packer:
             says = np.array(spoken[1:])
             wanted[:-1][says] = own[1:][says]
             ids.append(own)
+            length += len(own)
             targets.append(wanted)
             numbers.append(np.full(len(own), number, np.int64))
             positions.append(
@@ -149,6 +172,7 @@ class Packer:
             np.concatenate(numbers),
             np.concatenate(positions, axis=1),
             self._marks(start, media),
+            np.array(names, np.int64).reshape(-1, 3),
             tuple(media),
         )
 
