@@ -29,7 +29,7 @@ _PATCH = 1176
 STILL, HALF_HD = (32, 32), (38, 68)
 # Of a picture in a question: frames * height * width, about 1,000 tokens.
 PICTURE_BUDGET = 1_600_000
-_MEDIA_IDS = (
+MEDIA_IDS = (
     "image_token_id",
     "video_token_id",
     "image_start_token_id",
@@ -49,7 +49,7 @@ def write_model(name: str, folder: Path) -> None:
     config = real_size_config(layers, scale=scale)
     demo = json.loads((DEMO / "config.json").read_text())
     # The demo's tokenizer and template go with it, so its ids do.
-    config |= {key: demo[key] for key in _MEDIA_IDS}
+    config |= {key: demo[key] for key in MEDIA_IDS}
     config["text_config"]["eos_token_id"] = demo["text_config"]["eos_token_id"]
     if base == "medium":
         config["text_config"]["vocab_size"] = demo["text_config"]["vocab_size"]
