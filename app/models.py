@@ -8,7 +8,7 @@ from typing import Literal
 ModelPlace = Literal["demo", "folder", "hub"]
 # "partial": some of it was fetched, and fetching may go on. "broken": see `problem`.
 ModelOnDisk = Literal["ready", "partial", "absent", "broken"]
-Fit = Literal["yes", "raised", "no", "unknown"]
+Fit = Literal["yes", "streamed", "raised", "no", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ModelEntry:
 
     `name` is what the library loads: `"demo"`, a folder's path or a repository id.
     `size` and `fetched` are bytes of all its files and of those on this disk. `fits`
-    says whether it runs here ("raised": with a larger share for the GPU), `sums` are
+    says whether it runs here ("streamed": reading experts from disk as they are chosen,
+    "raised": with a larger share for the GPU), `sums` are
     the lines of the sum behind that. `convertible` marks a folder or repository that
     has to be converted before it can run.
     """

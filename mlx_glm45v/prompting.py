@@ -30,7 +30,8 @@ class ChatOptions:
     thinking and answer; `context_length` lowers what prompt and answer may have
     together. `sampling` None means the checkpoint's generation_config.
     `tools` are JSON schemas of functions the model may call. `stop` strings end the
-    answer. `prefill_step_size` is the most prompt tokens computed at once.
+    answer. `prefill_step_size` is the most prompt tokens computed at once (None: 2048,
+    or with streamed experts what memory allows).
     `kv_bits` (4 or 8) keeps keys and values quantised from token `quantized_kv_start`
     on. A block of tokens that repeats over `repetition_run` tokens or more (0: however
     many) closes thinking, and ends an answer with reason "repetition".
@@ -43,7 +44,7 @@ class ChatOptions:
     sampling: SamplingOptions | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     stop: tuple[str, ...] = ()
-    prefill_step_size: int = 2048
+    prefill_step_size: int | None = None
     kv_bits: int | None = None
     quantized_kv_start: int = 0
     repetition_run: int = 256

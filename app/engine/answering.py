@@ -31,7 +31,7 @@ from .wishes import Wishes
 # The least share that the library takes; 0 in the settings means "only the likeliest".
 _LEAST_TOP_P = 1e-6
 # Tokens read at once. Without a GPU the usual number takes seconds, and a stop waits.
-_STEP_SIZE, _STEP_SIZE_ON_CPU = 2048, 128
+_STEP_SIZE_ON_CPU = 128
 
 
 def answer(
@@ -136,7 +136,7 @@ def _options(options: Options) -> glm.ChatOptions:
         max_tokens=options.max_tokens,
         context_length=options.context_length,
         sampling=sampling,
-        prefill_step_size=_STEP_SIZE_ON_CPU if _on_cpu() else _STEP_SIZE,
+        prefill_step_size=_STEP_SIZE_ON_CPU if _on_cpu() else None,
     )
 
 

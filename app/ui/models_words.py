@@ -58,6 +58,9 @@ def verdict(entry: ModelEntry) -> Said | None:
     match entry.fits:
         case "yes":
             return Said(_tr("Fits this machine"), "ok")
+        case "streamed":
+            words = _tr("Fits in part: experts are read when needed, which is slower")
+            return Said(words, "warn")
         case "raised":
             return Said(_tr("Fits with a larger share for the GPU"), "warn")
         case "no":

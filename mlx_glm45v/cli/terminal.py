@@ -15,6 +15,7 @@ from mlx_glm45v.generation.events import (
     TextDelta,
     Usage,
 )
+from mlx_glm45v.model.traffic import ExpertTraffic
 from mlx_glm45v.progress import Progress
 
 _DIM, _PLAIN, _CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
@@ -105,6 +106,18 @@ class Terminal:
             f"decoding {usage.decode_seconds:.2f}, "
             f"first token after {usage.time_to_first_token:.2f}\n"
             f"memory     {usage.peak_memory / 1e9:.2f} GB at the peak"
+        )
+        if usage.prompt_experts and usage.answer_experts:
+            self._experts(usage, usage.prompt_experts, usage.answer_experts)
+
+    def _experts(
+        self, usage: Usage, prompt: ExpertTraffic, answer: ExpertTraffic
+    ) -> None:
+        self.note(
+            f"experts    {answer.hit_rate:.0%} of those chosen were in memory, "
+            f"{usage.expert_bytes_per_token / 1e6:,.1f} MB a token read at "
+            f"{answer.bandwidth / 1e9:.1f} GB/s; for the prompt "
+            f"{prompt.bytes_read / 1e9:,.2f} GB at {prompt.bandwidth / 1e9:.1f} GB/s"
         )
 
     def _text(self, delta: TextDelta) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from ..checkpoints import DEMO
 from ..config import Glm4vMoeConfig
 from ..errors import ConversionError
-from ..memory import METAL, Footprint, Machine, verdicts
+from ..memory import METAL, Footprint, Machine, WeightSizes, verdicts
 from ..memory.fitting import verdict
-from ..memory.report import gigabytes, table, verdict_line, verdict_table
+from ..memory.report import table, verdict_line, verdict_table
+from ..memory.sizes import gigabytes
 from ..parameters.recipes import Recipe
 from ..progress import ShouldStop
 from ..shards import INDEX_NAME, listed
@@ -69,15 +70,16 @@ class Assessment:
     disks: tuple[Disk, ...]
 
     @property
-    def weights(self) -> int:
+    def sizes(self) -> WeightSizes:
         """Bytes of all arrays, which is what a Mac loads."""
-        return sum(slot.nbytes for file in self.plan.files for slot in file.slots)
+        slots = (slot for file in self.plan.files for slot in file.slots)
+        return WeightSizes.of({slot.array.name: slot.nbytes for slot in slots})
 
     @property
     def footprint(self) -> Footprint:
         """What a Mac needs to run the result, with 16k context and a picture."""
         config = Glm4vMoeConfig.from_dict(self.plan.config)
-        return footprint_of(config, self.weights)
+        return footprint_of(config, self.sizes.total)
 
     def check_disks(self) -> None:
         """Raise `ConversionError` where a disk has too little room for all of it."""
@@ -210,6 +212,6 @@ def assessment_lines(assessment: Assessment, machine: Machine) -> Iterator[str]:
         f"Macs, with a context of {request.context:,} tokens and a picture of "
         f"{request.image_tokens:,} among them"
     )
-    yield from verdict_table(verdicts(footprint))
+    yield from verdict_table(verdicts(footprint, assessment.sizes))
     if machine.backend == METAL:
-        yield verdict_line(verdict(footprint, machine), footprint)
+        yield verdict_line(verdict(footprint, machine, assessment.sizes), footprint)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from ..memory.report import gigabytes
+from ..memory.sizes import gigabytes
 from ..progress import Progress
 
 if TYPE_CHECKING:

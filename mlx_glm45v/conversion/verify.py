@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..checkpoints import Checkpoint, read_checkpoint
 from ..errors import Cancelled, CheckpointError, NotEnoughMemory
-from ..memory.report import gigabytes
+from ..memory.sizes import gigabytes
 from ..progress import Progress, ProgressCallback, ShouldStop
 from .checks import (
     check_against_plan,

@@ -23,7 +23,8 @@ class GenerationOptions:
     `max_tokens` counts thinking and answer together; the context may end it earlier.
     `stop` strings end the answer and never appear in it. After `thinking_budget` tokens
     of thinking the model is made to close it and to answer (None: no limit).
-    `prefill_step_size` is the most prompt tokens computed at once. A block of tokens
+    `prefill_step_size` is the most prompt tokens computed at once (None: 2048, or with
+    streamed experts what memory allows). A block of tokens
     that repeats over `repetition_run` tokens or more (0: however many) closes thinking,
     and ends an answer with reason "repetition".
 
@@ -35,7 +36,7 @@ class GenerationOptions:
     stop: tuple[str, ...] = ()
     eos_token_ids: frozenset[int] = frozenset()
     thinking_budget: int | None = None
-    prefill_step_size: int = 2048
+    prefill_step_size: int | None = None
     repetition_run: int = 256
 
     def __post_init__(self) -> None:
@@ -49,7 +50,7 @@ class GenerationOptions:
             raise ValueError(
                 f"thinking_budget must be 0 or more, not {self.thinking_budget}"
             )
-        if self.prefill_step_size < 1:
+        if self.prefill_step_size is not None and self.prefill_step_size < 1:
             raise ValueError(
                 f"prefill_step_size must be at least 1, not {self.prefill_step_size}"
             )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mlx_glm45v.model.traffic import ExpertTraffic
+
 Channel = Literal["thinking", "answer", "tool"]
 Stage = Literal["media", "vision", "prompt"]
 # "repetition": the answer said one thing over and over.
@@ -51,7 +53,9 @@ class Usage:
     a forced end of thinking; `thinking_closed_by` says what forced it: the budget, a
     request to answer now, or a loop. `cached_tokens` of the prompt were not computed
     again. Seconds are wall time: vision, prefill up to the first
-    token, decoding from there to the end, the event reader's own time included.
+    token, decoding from there to the end, the event reader's own time included. Where
+    experts are read when they are chosen, `prompt_experts` and `answer_experts` say
+    what that was up to the first token and after it.
     """
 
     prompt_tokens: int = 0
@@ -67,6 +71,15 @@ class Usage:
     decode_seconds: float = 0.0
     time_to_first_token: float = 0.0
     peak_memory: int = 0
+    prompt_experts: ExpertTraffic | None = None
+    answer_experts: ExpertTraffic | None = None
+
+    @property
+    def expert_bytes_per_token(self) -> float:
+        """Bytes of experts read for a token of the answer after the first."""
+        if self.answer_experts is None:
+            return 0.0
+        return self.answer_experts.bytes_read / max(1, self.generated_tokens - 1)
 
     @property
     def tokens_per_second(self) -> float:

@@ -5,6 +5,7 @@ Knows chunks, spans and positions. Does not know sampling or text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 # Frames of one video are encoded together up to this many patches: enough to keep the
 # device busy, few enough that memory stays that of one large picture.
 BATCH_PATCHES = 2048
+STEP_SIZE = 2048
 # The kernel that sorts tokens by expert needs this many tokens (128 experts, top 8).
 SHORTEST_CHUNK = 64
 
@@ -167,7 +169,7 @@ def prefill(
     prompt: Prompt,
     features: Features,
     *,
-    step_size: int,
+    step_size: int | None,
     rope_length: int,
     should_stop: ShouldStop | None = None,
 ) -> Generator[PrefillProgress, None, mx.array]:
@@ -182,6 +184,9 @@ def prefill(
     total = len(prompt)
     logits = mx.zeros((1, config.vocab_size))
     yield PrefillProgress("prompt", len(cache), total)
+    source = model.expert_source
+    if step_size is None:
+        step_size = STEP_SIZE if source is None else source.prefill_tokens
     largest = bounded_step(model.config, step_size, context=total)
     for start, stop in plan_chunks(len(cache), total, largest):
         check(should_stop)
@@ -190,6 +195,8 @@ def prefill(
             mx.array(ids[None]), _features_within(prompt, features, start, stop)
         )
         flops = decoder_layer_flops(config, tokens=stop - start, context=stop)
+        if source is not None:
+            flops = math.inf  # reading a layer's experts may take as long as any piece
         delta = shared_delta(prompt.positions, start, stop)
         spread = prompt.positions[:, None, start:stop]
         logits = last_logits(

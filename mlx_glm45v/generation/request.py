@@ -22,6 +22,7 @@ from mlx_glm45v.generation.pieces import ShouldStop
 from mlx_glm45v.generation.prefill import check_prompt, encode_media, prefill
 from mlx_glm45v.generation.sampling import Chooser, SamplingOptions
 from mlx_glm45v.generation.transcript import Detokenizer, Transcript
+from mlx_glm45v.model.traffic import ExpertTraffic
 from mlx_glm45v.processing.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Request:
             image_tokens=prompt.tokens_of("image") + prompt.tokens_of("page"),
             video_tokens=prompt.tokens_of("video"),
         )
+        self._experts: list[ExpertTraffic] = []
         self.rope_length = len(prompt) + limit
         self.clock = Clock()
         self.answer = Answer(
@@ -89,6 +91,7 @@ class Request:
             Cancelled: `should_stop` said so.
         """
         self._usage = replace(self._usage, cached_tokens=len(cache))
+        self._experts = [_traffic(self._model)]
         encoded = yield from encode_media(
             self._model,
             prompt,
@@ -106,6 +109,7 @@ class Request:
             rope_length=self.rope_length,
             should_stop=self._should_stop,
         )
+        self._experts.append(_traffic(self._model))
         chooser = Chooser(
             self._sampling,
             vocab_size=self._model.config.text_config.vocab_size,
@@ -127,4 +131,16 @@ class Request:
             time_to_first_token=clock.time_to_first_token,
             peak_memory=mx.get_peak_memory(),
         )
+        if self._model.expert_source is not None and self._experts:
+            before, *between = self._experts
+            now = _traffic(self._model)
+            first = between[0] if between else now
+            usage = replace(
+                usage, prompt_experts=first - before, answer_experts=now - first
+            )
         return Finished(answer.reason, usage)
+
+
+def _traffic(model: Glm4vMoeForConditionalGeneration) -> ExpertTraffic:
+    source = model.expert_source
+    return ExpertTraffic() if source is None else source.traffic

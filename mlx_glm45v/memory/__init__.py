@@ -6,12 +6,14 @@
 """
 
 from .assessment import Assessment, assess_folder, assess_size
-from .experts import ExpertPlan, parse_bytes, plan_experts, plan_loading
+from .experts import ExpertPlan, plan_experts
 from .fitting import check_fits, largest_context, verdicts
 from .footprint import Footprint, estimate_footprint, smallest_footprint
+from .holding import plan_loading
 from .machine import Machine, mac, this_machine
 from .report import Verdict
 from .request import CPU, METAL, Backend, Request
+from .sizes import parse_bytes
 from .weights import (
     WeightSizes,
     recipe_bytes,

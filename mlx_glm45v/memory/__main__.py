@@ -22,8 +22,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m mlx_glm45v.memory",
         description="Say how much memory a model takes, and which machines have it. "
         "Reads no weights.",
-        epilog="Exit status: 0 it fits this machine, 1 it does not or cannot be told, "
-        "2 wrong usage.",
+        epilog="Exit status: 0 it fits this machine, its experts streamed or not, 1 it "
+        "does not or cannot be told, 2 wrong usage.",
     )
     parser.add_argument(
         "--model",
@@ -99,13 +99,14 @@ def _run(arguments: argparse.Namespace) -> int:
             kv_bits=arguments.kv_bits,
             prefill_step_size=arguments.prefill_step_size,
             image_tokens=arguments.image_tokens or subject.image_tokens,
-            weights=subject.weights(backend),
+            weights=subject.sizes(backend).total,
             backend=backend,
         )
 
     on_macs, machine = footprint_on(METAL), this_machine()
     here = footprint_on(machine.backend)
-    verdict_here, on_sizes = verdict(here, machine), verdicts(on_macs)
+    verdict_here = verdict(here, machine, subject.sizes(machine.backend))
+    on_sizes = verdicts(on_macs, subject.sizes(METAL))
     if arguments.json:
         document = {
             "model": subject.name,
@@ -123,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(*report.table(on_macs), sep="\n")
         print(*report.verdict_table(on_sizes), sep="\n")
         print(report.verdict_line(verdict_here, here))
-    return 0 if verdict_here.fits == "yes" else DOES_NOT_FIT
+    return 0 if verdict_here.fits in ("yes", "streamed") else DOES_NOT_FIT
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from .fitting import verdict
 from .footprint import smallest_footprint
 from .machine import Machine, this_machine
 from .report import Verdict, table, verdict_line
-from .weights import weight_bytes_of_files
+from .weights import WeightSizes, weight_sizes, weight_sizes_of_files
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def assess_folder(folder: Path, *, machine: Machine | None = None) -> Assessment
         )
     machine = machine or this_machine()
     try:
-        weights = weight_bytes_of_files(
+        sizes = weight_sizes_of_files(
             checkpoint, config, float_bytes=machine.backend.float_bytes
         )
     except ValueError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     return _assessed(
         config,
-        weights,
+        sizes,
         machine,
         stored="floats" if checkpoint.quantization is None else "mlx",
         nbytes=checkpoint.nbytes,
@@ -72,20 +72,26 @@ def assess_size(
 ) -> Assessment:
     """The same for a model that is not here, from its config and its weights' size."""
     machine = machine or this_machine()
-    return _assessed(config, nbytes, machine, stored="mlx", nbytes=nbytes, bits=bits)
+    even = weight_sizes(config, None)
+    # As if all parameters had the same bits: near enough for a first word.
+    sizes = WeightSizes(
+        trunk=even.trunk * nbytes // even.total,
+        experts=tuple(size * nbytes // even.total for size in even.experts),
+    )
+    return _assessed(config, sizes, machine, stored="mlx", nbytes=nbytes, bits=bits)
 
 
 def _assessed(
     config: Glm4vMoeConfig,
-    weights: int,
+    sizes: WeightSizes,
     machine: Machine,
     *,
     stored: Literal["mlx", "floats"],
     nbytes: int,
     bits: float | None,
 ) -> Assessment:
-    needed = smallest_footprint(config, weights=weights, backend=machine.backend)
-    found = verdict(needed, machine)
+    needed = smallest_footprint(config, weights=sizes.total, backend=machine.backend)
+    found = verdict(needed, machine, sizes)
     sums = (*(line.strip() for line in table(needed)), verdict_line(found, needed))
     return Assessment(stored, nbytes, config.context_length, bits, found, sums)
 

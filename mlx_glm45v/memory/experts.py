@@ -1,44 +1,45 @@
 """How many experts of each layer stay in memory, and what reading the others means.
 
-Arithmetic on bytes. Knows no files and no arrays; the machine is asked only for what it
-offers.
+Arithmetic on bytes. Knows no files and no arrays, and asks no machine.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from operator import mul
 
-from ..config import Glm4vMoeConfig, Glm4vMoeTextConfig
+from ..config import Glm4vMoeTextConfig
 from ..errors import NotEnoughMemory
-from .fitting import check_fits
-from .footprint import Footprint, smallest_footprint
-from .machine import Machine, this_machine
-from .report import gigabytes
+from .footprint import Footprint
+from .machine import Machine
+from .sizes import gigabytes
 from .weights import WeightSizes
 
 # Of what could go to experts, the part left to the system's cache of the files: what
 # was given up last is then still there, and reading it is a copy.
 CACHE_SHARE = 8
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
+# A longer piece of a prompt reads each expert for more tokens, but takes memory that
+# could hold experts: at most so small a part of what they get is given for it.
+PREFILL_TOKENS = (8192, 4096, 2048)
+PREFILL_SHARE = 16
 
 
 @dataclass(frozen=True)
 class ExpertPlan:
     """`slots` of each layer with experts, of `experts` that take `expert_bytes` each.
 
-    `chosen` of them are used by a token in each layer.
+    `chosen` of them are used by a token in each layer. Beside the slots memory allows
+    `prefill_tokens` of a prompt at once.
     """
 
     experts: int
     chosen: int
     expert_bytes: tuple[int, ...]
     slots: tuple[int, ...]
+    prefill_tokens: int = PREFILL_TOKENS[-1]
 
     @property
     def nbytes(self) -> int:
@@ -63,18 +64,6 @@ class ExpertPlan:
             for slots, size in zip(self.slots, self.expert_bytes, strict=True)
         )
         return self.chosen / self.experts * sum(missing)
-
-
-def parse_bytes(size: int | str) -> int:
-    """`"12GB"`, `"900 MB"`, `"1.5GiB"` or a number -> bytes. Raises ValueError."""
-    found = _SIZE.fullmatch(str(size))
-    if found is None:
-        raise ValueError(f"{size!r} is no size; write it like 12GB or 900MB")
-    number, unit, binary = found.groups()
-    if binary and not unit:
-        raise ValueError(f"{size!r} is no size; write it like 12GB or 900MB")
-    power = "kmgt".find(unit.lower()) + 1 if unit else 0
-    return int(float(number) * (2 ** (10 * power) if binary else _UNITS[unit.lower()]))
 
 
 def least_budget(text: Glm4vMoeTextConfig, sizes: WeightSizes) -> int:
@@ -125,46 +114,18 @@ def plan_experts(
     return ExpertPlan(experts, least, each, tuple(slots))
 
 
-def plan_loading(
-    config: Glm4vMoeConfig,
-    sizes: WeightSizes,
-    *,
-    float_bytes: int,
-    name: str,
-    expert_memory: int | None = None,
-    depths: Sequence[Sequence[int]] | None = None,
-    force: bool = False,
-    machine: Machine | None = None,
+def plan_beside(
+    footprint: Footprint, sizes: WeightSizes, machine: Machine
 ) -> ExpertPlan | None:
-    """How to hold a model on this machine: None with all of it in memory.
+    """The experts that a machine has room for beside all else of a footprint.
 
-    Without `expert_memory` (bytes) experts are streamed only where the whole does not
-    fit, in what a short context and one picture leave of the limit. Raises
-    `NotEnoughMemory` when that is too little, or the given bytes are too many. With
-    `force` the machine is not asked.
+    None where that is less than one token's.
     """
-    text = config.text_config
-    if force and (expert_memory is None or not sizes.experts):
+    text = footprint.config.text_config
+    budget = expert_budget(footprint, sizes, machine)
+    if not sizes.experts or budget < least_budget(text, sizes):
         return None
-    machine = machine or this_machine()
-    backend = replace(machine.backend, float_bytes=float_bytes)
-
-    def footprint(weights: int) -> Footprint:
-        return smallest_footprint(config, weights=weights, backend=backend)
-
-    whole = footprint(sizes.total)
-    if expert_memory is not None and sizes.experts:
-        plan = plan_experts(text, sizes, expert_memory, depths=depths)
-        if not force:
-            check_fits(footprint(sizes.trunk + plan.nbytes), machine, name=name)
-        return plan if plan.nbytes < sum(sizes.experts) else None
-    if whole.total <= machine.limit or not sizes.experts:
-        check_fits(whole, machine, name=name)
-        return None
-    budget = expert_budget(whole, sizes, machine)
-    if budget < least_budget(text, sizes):
-        check_fits(whole, machine, name=name)
-    return plan_experts(text, sizes, budget, depths=depths)
+    return plan_experts(text, sizes, budget)
 
 
 def expert_budget(footprint: Footprint, sizes: WeightSizes, machine: Machine) -> int:

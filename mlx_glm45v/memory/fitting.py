@@ -12,29 +12,42 @@ from math import ceil
 
 from ..errors import NotEnoughMemory
 from ..parameters.recipes import RECIPES
+from .experts import plan_beside
 from .footprint import Footprint
 from .machine import GIB, SYSTEM_BYTES, Machine, mac, this_machine
-from .report import Verdict, described, gigabytes, table
-from .weights import recipe_bytes
+from .report import Verdict, described, table
+from .sizes import gigabytes
+from .weights import WeightSizes, recipe_bytes
 
 MAC_SIZES = (16, 24, 32, 36, 48, 64, 96, 128, 192, 256, 512)
 _CONTEXT_STEP = 1024
 _RECIPES_SHOWN = 3
 
 
-def verdict(footprint: Footprint, machine: Machine) -> Verdict:
-    """Compare a footprint with one machine's limits."""
+def verdict(
+    footprint: Footprint, machine: Machine, sizes: WeightSizes | None = None
+) -> Verdict:
+    """Compare a footprint with one machine's limits.
+
+    With the `sizes` that its weights are made of, experts may be streamed.
+    """
     total, most = footprint.total, largest_context(footprint, machine.limit)
     if total <= machine.limit:
         return Verdict(machine, "yes", most)
+    plan = None if sizes is None else plan_beside(footprint, sizes, machine)
+    if plan is not None:
+        return Verdict(machine, "streamed", most, plan)
     return Verdict(machine, "raised" if total <= machine.raised_limit else "no", most)
 
 
 def verdicts(
-    footprint: Footprint, memory_gb: Sequence[int] = MAC_SIZES
+    footprint: Footprint,
+    sizes: WeightSizes | None = None,
+    *,
+    memory_gb: Sequence[int] = MAC_SIZES,
 ) -> tuple[Verdict, ...]:
     """What Macs of these sizes make of a footprint, which should be one for Metal."""
-    return tuple(verdict(footprint, mac(size)) for size in memory_gb)
+    return tuple(verdict(footprint, mac(size), sizes) for size in memory_gb)
 
 
 def largest_context(footprint: Footprint, limit: int) -> int:

@@ -109,12 +109,21 @@ def estimate_footprint(
 
 
 def smallest_footprint(
-    config: Glm4vMoeConfig, *, weights: int, backend: Backend
+    config: Glm4vMoeConfig,
+    *,
+    weights: int,
+    backend: Backend,
+    prefill_step_size: int = 2048,
 ) -> Footprint:
     """What has to fit for loading to make sense: 4,096 tokens and one 1080p picture."""
-    context = min(4096, config.context_length)
+    context = min(max(4096, prefill_step_size), config.context_length)
     tokens = max(1, min(HD_FRAME_TOKENS, context * 2 // 3))
-    request = Request(context=context, images=1, image_tokens=tokens)
+    request = Request(
+        context=context,
+        images=1,
+        image_tokens=tokens,
+        prefill_step_size=prefill_step_size,
+    )
     return _footprint(config, weights, request, backend)
 
 

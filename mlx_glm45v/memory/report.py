@@ -9,31 +9,30 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from .experts import ExpertPlan
 from .footprint import Footprint
 from .machine import GIB, Machine
 from .request import Request
+from .sizes import gigabytes
+
+# What the SSDs of current Macs read, about.
+DISK_BANDWIDTH = 5e9
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a machine makes of a footprint.
 
-    `fits` is "raised" where only a limit raised by hand would do. `largest_context` is
-    in tokens, with the same media and the machine's usual limit; 0 where none fits.
+    `fits` is "streamed" where experts have to be read from the files when they are
+    chosen, by the plan `experts`; "raised" where only a limit raised by hand would do.
+    `largest_context` is in tokens, all experts in memory, with the same media and the
+    machine's usual limit; 0 where none fits.
     """
 
     machine: Machine
-    fits: Literal["yes", "raised", "no"]
+    fits: Literal["yes", "streamed", "raised", "no"]
     largest_context: int
-
-
-def gigabytes(nbytes: int) -> str:
-    """`61.9 GB`, decimal; `37.2 MB` and `9.6 kB` below a tenth of the next unit."""
-    if nbytes < 100_000:
-        return f"{nbytes / 1e3:,.1f} kB"
-    if nbytes < 100_000_000:
-        return f"{nbytes / 1e6:,.1f} MB"
-    return f"{nbytes / 1e9:,.1f} GB"
+    experts: ExpertPlan | None = None
 
 
 def described(request: Request) -> str:
@@ -96,10 +95,23 @@ def _words(verdict: Verdict) -> str:
     match verdict.fits:
         case "yes":
             return f"fits, with a context of up to {most:,} tokens"
+        case "streamed":
+            assert verdict.experts is not None
+            return _streamed(verdict.experts)
         case "raised":
             return f"only with iogpu.wired_limit_mb raised{or_less}"
         case "no":
             return f"does not fit{or_less}"
+
+
+def _streamed(plan: ExpertPlan) -> str:
+    """Reading alone, every expert as likely as any other: what a model does is better
+    by what it repeats and worse by its arithmetic."""
+    rate = DISK_BANDWIDTH / plan.missed_bytes
+    return (
+        f"{plan.resident:.0%} of the experts resident, the others streamed: "
+        f"{rate:.1f} tokens/s where {DISK_BANDWIDTH / 1e9:g} GB/s are read (arithmetic)"
+    )
 
 
 def footprint_as_dict(footprint: Footprint) -> dict[str, object]:
@@ -128,4 +140,15 @@ def verdict_as_dict(verdict: Verdict) -> dict[str, object]:
         "limit_name": machine.limit_name,
         "fits": verdict.fits,
         "largest_context": verdict.largest_context,
+        "experts": None if verdict.experts is None else _plan_as_dict(verdict.experts),
+    }
+
+
+def _plan_as_dict(plan: ExpertPlan) -> dict[str, object]:
+    return {
+        "bytes": plan.nbytes,
+        "resident": plan.resident,
+        "slots": plan.slots,
+        "missed_bytes_per_token": plan.missed_bytes,
+        "prefill_tokens": plan.prefill_tokens,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..checkpoints import (
 from ..config import Glm4vMoeConfig
 from ..errors import CheckpointError
 from .request import LARGEST_IMAGE_TOKENS, Backend
-from .weights import weight_bytes, weight_bytes_of_files
+from .weights import WeightSizes, weight_sizes, weight_sizes_of_files
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Subject:
             return "the files' headers"
         return "the config" if self.listed_bytes is None else "the Hub's listing"
 
-    def weights(self, backend: Backend) -> int:
+    def sizes(self, backend: Backend) -> WeightSizes:
         """Bytes of the weights on a backend.
 
         Files listed by the Hub are taken as they are where the backend keeps their 16
@@ -59,12 +59,13 @@ class Subject:
         """
         floats = backend.float_bytes
         if self.checkpoint is not None:
-            return weight_bytes_of_files(
+            return weight_sizes_of_files(
                 self.checkpoint, self.config, float_bytes=floats
             )
-        if self.listed_bytes is not None and floats == 2:
-            return self.listed_bytes
-        return weight_bytes(self.config, self.quantization, float_bytes=floats)
+        sizes = weight_sizes(self.config, self.quantization, float_bytes=floats)
+        if self.listed_bytes is None or floats != 2:
+            return sizes
+        return replace(sizes, trunk=max(0, self.listed_bytes - sum(sizes.experts)))
 
 
 def find_subject(name: str, *, revision: str | None = None) -> Subject:

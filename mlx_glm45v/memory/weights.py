@@ -31,6 +31,18 @@ class WeightSizes:
     trunk: int
     experts: tuple[int, ...]
 
+    @classmethod
+    def of(cls, nbytes: Mapping[str, int]) -> WeightSizes:
+        """From the bytes of each array by its key."""
+        trunk, experts = 0, Counter[int]()
+        for key, size in nbytes.items():
+            layer = layer_of(key)
+            if layer is not None and kind_of(module_of(key)) in EXPERTS:
+                experts[layer] += size
+            else:
+                trunk += size
+        return cls(trunk, tuple(experts[layer] for layer in sorted(experts)))
+
     @property
     def total(self) -> int:
         return self.trunk + sum(self.experts)
@@ -119,7 +131,7 @@ def weight_sizes_of_files(
             nbytes = prod(info.shape) * _bytes_of_float(key, float_bytes)
         # Experts stored one by one share a key.
         sizes[key] = sizes.get(key, 0) + nbytes
-    return _sorted_out(sizes)
+    return WeightSizes.of(sizes)
 
 
 def _add_up(
@@ -136,19 +148,7 @@ def _add_up(
             group = 2 * float_bytes if scheme.mode == "affine" else 1
             packed = numbers * scheme.bits // 8
             sizes[key] = packed + numbers // scheme.group_size * group
-    return _sorted_out(sizes)
-
-
-def _sorted_out(sizes: Mapping[str, int]) -> WeightSizes:
-    """Bytes by key, experts' apart."""
-    trunk, experts = 0, Counter[int]()
-    for key, nbytes in sizes.items():
-        layer = layer_of(key)
-        if layer is not None and kind_of(module_of(key)) in EXPERTS:
-            experts[layer] += nbytes
-        else:
-            trunk += nbytes
-    return WeightSizes(trunk, tuple(experts[layer] for layer in sorted(experts)))
+    return WeightSizes.of(sizes)
 
 
 def _listed_scheme(module: str, table: Mapping[str, Any]) -> Scheme | None:

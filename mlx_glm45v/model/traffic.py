@@ -55,6 +55,14 @@ class ExpertSource(Protocol):
         """The part of all experts' bytes that has room in memory."""
         ...
 
+    @property
+    def prefill_tokens(self) -> int:
+        """How much of a prompt memory allows to compute at once.
+
+        However long the piece, each expert that it needs is read once.
+        """
+        ...
+
     def save_profile(self, path: Path) -> None:
         """Write which experts were chosen, for loading with them another time.
 

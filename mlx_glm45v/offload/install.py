@@ -65,7 +65,12 @@ def stream_experts(
         for parts in keys.values()
         for source in parts
     )
-    store = ExpertStore(files, profile, resident=plan.resident)
+    store = ExpertStore(
+        files,
+        profile,
+        resident=plan.resident,
+        prefill_tokens=plan.prefill_tokens,
+    )
     for place, (index, moe) in enumerate(moes.items()):
         if index not in taken:
             continue

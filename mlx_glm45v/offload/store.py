@@ -26,16 +26,21 @@ _READERS = 4
 class ExpertStore:
     """Lives as long as the model, as its `ExpertSource`.
 
-    `profile` counts what is chosen; `resident` is the part of the experts' bytes that
-    has room.
+    `profile` counts what is chosen; `resident` and `prefill_tokens` are the plan's.
     """
 
     def __init__(
-        self, files: OpenFiles, profile: ExpertProfile, *, resident: float
+        self,
+        files: OpenFiles,
+        profile: ExpertProfile,
+        *,
+        resident: float,
+        prefill_tokens: int,
     ) -> None:
         self.files = files
         self.profile = profile
         self.resident = resident
+        self.prefill_tokens = prefill_tokens
         self.executor = ThreadPoolExecutor(_READERS, thread_name_prefix="experts")
         self._lock = threading.Lock()
         self._newest: mx.array | None = None

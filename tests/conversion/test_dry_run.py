@@ -118,7 +118,7 @@ def test_the_sum_is_shown_and_adds_up(source: Path, tmp_path: Path):
     footprint = found.footprint
     assert (
         footprint.weights
-        == found.weights
+        == found.sizes.total
         == measure(look_at(str(source)).config, RECIPES["4bit"]).total_bytes
     )
     said = told(found)

@@ -96,6 +96,8 @@ def make_prompt(*parts, items=None, open_thinking=False) -> Prompt:
 class ScriptedModel:
     """Follows `successor[token]`, or hashes the whole history where that is None."""
 
+    expert_source = None
+
     def __init__(self, successor=None, config=CONFIG):
         self.config = config
         self.successor = None if successor is None else mx.array(successor)

@@ -66,10 +66,22 @@ def prefilled(model, prompt, step_size=4096, cache=None):
     return cache, np.array(logits)
 
 
-def tokens(model, prompt, *, sampling=None, cache=None, features=None, **options):
+def tokens(model, prompt, **options):
     """The ids that `prompt` is answered with."""
+    events = answered(model, prompt, **options)
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    return [int(word) for word in text.split()]
+
+
+def finished(model, prompt, **options):
+    """The last event of an answer to `prompt`."""
+    return list(answered(model, prompt, **options))[-1]
+
+
+def answered(model, prompt, *, sampling=None, cache=None, features=None, **options):
+    """The events of an answer to `prompt`, whose text is the ids."""
     should_stop = options.pop("should_stop", None)
-    events = stream_prompt(
+    return stream_prompt(
         model,
         prompt,
         detokenizer=Letters(NUMBERS),
@@ -80,5 +92,3 @@ def tokens(model, prompt, *, sampling=None, cache=None, features=None, **options
         features=features,
         should_stop=should_stop,
     )
-    text = "".join(event.text for event in events if isinstance(event, TextDelta))
-    return [int(word) for word in text.split()]

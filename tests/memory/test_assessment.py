@@ -21,7 +21,9 @@ def test_the_demo_fits_a_small_mac(demo_folder: Path):
     assert found.sums[0].startswith("weights")
 
 
-@pytest.mark.parametrize(("memory", "fits"), [(64, "no"), (96, "yes")])
+@pytest.mark.parametrize(
+    ("memory", "fits"), [(16, "no"), (64, "streamed"), (96, "yes")]
+)
 def test_a_model_that_is_not_here_is_judged_by_its_size(memory: int, fits: str):
     found = assess_size(glm45v(), 61_900_000_000, bits=4, machine=mac(memory))
     assert found.verdict is not None

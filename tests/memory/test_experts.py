@@ -114,3 +114,10 @@ def test_given_bytes_are_held_to_the_machine_unless_forced():
         plan_on(32, 4, expert_memory=30 * 10**9)
     assert plan_on(32, 4, expert_memory=30 * 10**9, force=True) is not None
     assert plan_on(32, 4, force=True) is None
+
+
+def test_the_piece_of_a_prompt_is_as_long_as_memory_allows():
+    assert plan_on(64, 4).prefill_tokens == 4096
+    assert plan_on(32, 2).prefill_tokens == 2048
+    roomy = plan_on(512, 4, expert_memory=20 * 10**9)
+    assert roomy.prefill_tokens == 8192

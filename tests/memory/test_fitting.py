@@ -86,7 +86,7 @@ def test_verdicts_for_macs_of_all_sizes():
 
 def test_a_limit_raised_by_hand_is_a_verdict_of_its_own():
     footprint = estimate_footprint(glm45v(), affine(8), context=8192)
-    (found,) = verdicts(footprint, [128])
+    (found,) = verdicts(footprint, memory_gb=[128])
     assert (found.fits, found.largest_context) == ("raised", 0)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.loading import load_model
 from tests.checkpoint_forms import mlx_layout, parameters_of, write_folder
 from tests.generation.fakes import CONFIG, make_prompt
-from tests.generation.small_model import make_model, tokens
+from tests.generation.small_model import finished, make_model, tokens
 
 EXPERTS, CHOSEN, LAYERS = 12, 2, 2
 TEXT = replace(CONFIG.text_config, n_routed_experts=EXPERTS)
@@ -30,6 +31,9 @@ PROMPTS = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = replace(CONFIG, text_config=TEXT)
     stored = mlx_layout(parameters_of(make_model(config)))
+    for name, array in stored.items():
+        if name.endswith("mlp.gate.weight"):
+            stored[name] = mx.random.normal(array.shape, key=mx.random.key(len(name)))
     folder = tmp_path_factory.mktemp("small")
     return write_folder(folder, config.to_dict(), stored, format="mlx")
 
@@ -75,3 +79,40 @@ def test_conversations_with_stops_anywhere(
         )
         assert got == answers[number][: len(got)]
         assert patience is not None or got == answers[number]
+
+
+def test_usage_tells_what_was_read(folder: Path):
+    model: Any = load_model(folder, expert_memory=4 * EXPERT_BYTES * LAYERS)
+    usage = finished(model, PROMPTS[2]).usage
+    prompt, answer = usage.prompt_experts, usage.answer_experts
+    assert prompt is not None
+    assert answer is not None
+    # 61 tokens choose nearly all of them, in one piece, each read once.
+    assert prompt.bytes_read == prompt.read * EXPERT_BYTES
+    assert EXPERTS < prompt.read <= EXPERTS * LAYERS
+    steps = usage.generated_tokens - 1  # the last one is not fed
+    assert answer.chosen == steps * CHOSEN * LAYERS
+    assert usage.expert_bytes_per_token == answer.bytes_read / steps
+    assert 0 < answer.hit_rate < 1
+    assert answer.bandwidth > 0
+
+
+def test_resident_models_have_nothing_to_tell(folder: Path):
+    usage = finished(load_model(folder), PROMPTS[0]).usage
+    assert usage.prompt_experts is None
+    assert usage.expert_bytes_per_token == 0.0
+
+
+def test_a_stop_during_a_prompt_comes_after_one_layer(folder: Path):
+    """However little arithmetic there is, a layer's reads may take long."""
+    model: Any = load_model(folder, expert_memory=4 * EXPERT_BYTES * LAYERS)
+    asked = 0
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2
+
+    tokens(model, PROMPTS[2], should_stop=should_stop)
+    # Before the piece, after the dense layer, after the first with experts.
+    assert 0 < model.expert_source.traffic.read <= EXPERTS
