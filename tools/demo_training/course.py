@@ -21,11 +21,11 @@ FRAMES_TOLD = 8
 SEEING = 1000  # steps in which only the vision tower learns
 # format: share of batches, rows of a batch, conversations of a row
 MIX = {
-    "picture": (0.32, 9, 5),
+    "picture": (0.36, 9, 5),
     "later picture": (0.04, 5, 4),
-    "pictures": (0.16, 5, 4),
+    "pictures": (0.2, 5, 4),
     "change": (0.16, 6, 3),
-    "page": (0.16, 14, 1),
+    "page": (0.14, 14, 1),
     "clip": (0.06, 6, 3),
     "appearance": (0.08, 6, 4),
     "picture and clip": (0.06, 5, 4),

@@ -6,6 +6,7 @@ how a step is taken. Its linear heads are thrown away after the training.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -13,22 +14,24 @@ from demo_training.course import FRAMES_TOLD, Packed
 from torch import nn
 from torch.nn import functional
 from transformers import Glm4vMoeForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from mlx_glm45v.demo.scenes import COLOURS, SHAPES
 
 LAYER, HEAD = 1, 0  # the attention that learns to point
 EARLIER = (len(SHAPES) + 1, len(COLOURS) + 1, 2)  # shape, colour, is it another now
 EDGES = 4
-# Of the one figure named: shape, colour, rank, and each edge's two digits.
-KNOWN = (len(SHAPES) + 1, len(COLOURS) + 1, 5, *(11, 10) * EDGES)
+DIGITS = (11, 10) * EDGES  # of each edge of a box in hundredths
+KNOWN = (len(SHAPES) + 1, len(COLOURS) + 1, 5, *DIGITS)  # shape, colour, rank, box
+COUNTED = 5  # figures of a picture that a word may name, from none on
 
 
 class Pointing(nn.Module):
     """What the decoder's first layers should find out, as losses.
 
     One head's attention goes from a word to the cells that it names; cells know the
-    number of their frame and what stood there a frame before; and a word that names one
-    figure knows what it is and where.
+    number of their frame and what stood there a frame before, and their figure's box; a
+    word that names one figure knows what it is and where, and any how many it names.
     """
 
     def __init__(self, model: Glm4vMoeForConditionalGeneration) -> None:
@@ -37,11 +40,16 @@ class Pointing(nn.Module):
         self.numbering = nn.Linear(width, FRAMES_TOLD)
         self.recalling = nn.Linear(width, sum(EARLIER))
         self.knowing = nn.Linear(width, sum(KNOWN))
+        self.placing = nn.Linear(width, FRAMES_TOLD)
+        self.counting = nn.Linear(width, COUNTED)
+        self.measuring = nn.Linear(width, sum(DIGITS))
         self._image_id = model.config.image_token_id
         layers = model.model.language_model.layers
         self._attention = [layers[min(LAYER, len(layers) - 1)].self_attn]
         self._attention[0].noted = None
         self._read: dict[int, torch.Tensor] = {}
+        self._seen: list[torch.Tensor] = []
+        model.model.visual.register_forward_hook(self._note_features)
         for index in (0, 1, 2):
             layer = layers[min(index, len(layers) - 1)]
             layer.register_forward_hook(partial(self._note, index))
@@ -51,9 +59,16 @@ class Pointing(nn.Module):
     ) -> None:
         self._read[index] = output
 
+    def _note_features(
+        self, _tower: nn.Module, _inputs: object, outputs: BaseModelOutputWithPooling
+    ) -> None:
+        assert outputs.pooler_output is not None
+        self._seen.append(outputs.pooler_output)
+
     def forget(self) -> None:
         """Before and after each forward of the model."""
         self._read.clear()
+        self._seen.clear()
         self._attention[0].noted = None
 
     def loss(self, batch: Packed) -> torch.Tensor:
@@ -61,8 +76,20 @@ class Pointing(nn.Module):
         if not len(batch.cells):
             return self._read[0].new_zeros((), dtype=torch.float32)
         placeholders = batch.ids == self._image_id
-        remembered = self._remembered(batch, placeholders)
-        return remembered + self._pointed(batch, placeholders)
+        return (
+            self._remembered(batch, placeholders)
+            + self._pointed(batch, placeholders)
+            + 0.2 * self._measured(batch)
+        )
+
+    def _measured(self, batch: Packed) -> torch.Tensor:
+        """The digits of each cell's box, from the vision tower's features."""
+        (seen,) = self._seen
+        covered = batch.cells[:, 10] > 0
+        if not covered.any():
+            return seen.new_zeros((), dtype=torch.float32)
+        told = self.measuring(seen[covered].float()).split(DIGITS, dim=-1)
+        return _summed(told, _digits(batch.cells[covered, 6:10]))
 
     def _remembered(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
         number, shape, colour = batch.earlier.T
@@ -82,8 +109,10 @@ class Pointing(nn.Module):
         return loss
 
     def _pointed(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
-        labels = batch.cells.new_zeros(*batch.ids.shape, batch.cells.shape[1])
-        labels[placeholders] = batch.cells
+        # Behind each cell's labels the number of its frame.
+        cells = torch.cat([batch.cells, batch.earlier[:, :1].float()], dim=1)
+        labels = cells.new_zeros(*batch.ids.shape, cells.shape[1])
+        labels[placeholders] = cells
         rows, columns, shape, colour = batch.names.T
         there = labels[rows]  # (N, L, columns)
         named = (
@@ -92,8 +121,9 @@ class Pointing(nn.Module):
             & ((there[..., 1] == colour[:, None]) | (colour[:, None] == 0))
         )
         exists = named.any(1)
+        counted = self._counted(rows, columns, named, there)
         if not exists.any():
-            return labels.new_zeros(())
+            return counted
         rows, columns, named, there = (
             values[exists] for values in (rows, columns, named, there)
         )
@@ -104,7 +134,25 @@ class Pointing(nn.Module):
         scores = scores * query.shape[-1] ** -0.5 + mask[rows, 0, columns]
         far = scores.masked_fill(~named, -1e9)
         loss = (scores.logsumexp(-1) - far.logsumexp(-1)).mean()
-        return loss + self._known(rows, columns, named, there)
+        return loss + counted + self._known(rows, columns, named, there)
+
+    def _counted(
+        self,
+        rows: torch.Tensor,
+        columns: torch.Tensor,
+        named: torch.Tensor,
+        there: torch.Tensor,
+    ) -> torch.Tensor:
+        """How many figures each word names, where only one picture is shown."""
+        alone = there[..., -1].amax(1) == 0
+        if not alone.any():
+            return there.new_zeros(())
+        ranks = there[alone][..., 10]
+        number = sum(
+            ((ranks == rank) & named[alone]).any(1).long() for rank in range(1, COUNTED)
+        )
+        read = self._read[1][rows[alone], columns[alone]].float()
+        return functional.cross_entropy(self.counting(read), number)
 
     def _known(
         self,
@@ -121,17 +169,34 @@ class Pointing(nn.Module):
             return boxes.new_zeros(())
         first = named.long().argmax(1)
         cells = there[torch.arange(len(rows)), first][single]
-        hundredths = ((cells[:, 6:10] + 1) * 50).round().long()
-        wanted = [cells[:, 0].long(), cells[:, 1].long(), cells[:, 10].long()]
-        for edge in hundredths.T:
-            wanted += [edge // 10, edge % 10]
+        kinds = [cells[:, column].long() for column in (0, 1, 10)]
         read = self._read[2][rows[single], columns[single]].float()
         told = self.knowing(read).split(KNOWN, dim=-1)
-        losses = [
-            functional.cross_entropy(logits, labels)
-            for logits, labels in zip(told, wanted, strict=True)
-        ]
-        return 0.25 * torch.stack(losses).sum()
+        known = 0.25 * _summed(told, [*kinds, *_digits(cells[:, 6:10])])
+        numbers = there[..., -1].masked_fill(~named, 0).amax(1)
+        lowest = there[..., -1].masked_fill(~named, 99).amin(1)
+        one = single & (numbers == lowest)  # of one frame only
+        if not one.any():
+            return known
+        early = self.placing(self._read[1][rows[one], columns[one]].float())
+        return known + functional.cross_entropy(early, numbers[one].long())
+
+
+def _digits(boxes: torch.Tensor) -> list[torch.Tensor]:
+    """Tens and ones of each edge of boxes (N, 4) from -1 to 1, in hundredths."""
+    hundredths = ((boxes + 1) * 50).round().long()
+    return [part for edge in hundredths.T for part in (edge // 10, edge % 10)]
+
+
+def _summed(
+    told: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """The sum of the cross entropies of several answers."""
+    losses = [
+        functional.cross_entropy(logits, labels)
+        for logits, labels in zip(told, wanted, strict=True)
+    ]
+    return torch.stack(losses).sum()
 
 
 def even_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
