@@ -1,18 +1,25 @@
 """What bits cost: the demo converted at each width, scored on held-out questions.
 
     python tools/score_conversions.py --questions 20
+    python tools/score_conversions.py --checkpoint runs/demo/checkpoint --print
 
-Prints for each recipe its right answers (without thinking), by kind and in all, and the
-mean Kullback-Leibler divergence of its next-token distributions from the source's, in
-nats. The last line is one JSON document.
+Writes into the demo's README, for each recipe, its right answers (without thinking) by
+kind and in all, and the mean Kullback-Leibler divergence of its next-token
+distributions from the source's, in nats. The last line is one JSON document. Recipes
+are shared out to processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import mlx.core as mx
@@ -24,10 +31,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from demo_training.lessons import LESSONS, SCORED, held_out_question  # noqa: E402
 from demo_training.own_answering import OwnAnswerer, parts_of  # noqa: E402
 from score_demo import CHECKPOINT, score  # noqa: E402
+from table_demo import README, percent, replaced  # noqa: E402
 
 from mlx_glm45v import Message, TextPart, convert  # noqa: E402
 
-RECIPES = ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")
+RECIPES = ("bf16", "8bit", "6bit", "4bit", "3bit", "2bit")
+DIVERGED = 10  # questions of a kind at most, to measure the divergence on
 STILL_KINDS = [
     kind
     for kind, lesson in LESSONS.items()
@@ -69,32 +78,69 @@ def divergence(source: OwnAnswerer, other: OwnAnswerer, *, count: int) -> float:
     return float(np.concatenate(values).mean())
 
 
+@dataclass(frozen=True)
+class Column:
+    """A recipe's right answers by kind, and its divergence from the source in nats."""
+
+    right: Mapping[str, int]
+    divergence: float
+
+
+def measured(recipe: str, *, folder: Path, count: int) -> tuple[str, Column]:
+    """The column of one recipe; bf16 is the checkpoint as it is."""
+    source = answerer = OwnAnswerer.from_folder(folder)
+    with tempfile.TemporaryDirectory() as out:
+        if recipe != "bf16":
+            target = Path(out) / recipe
+            convert(folder, target, recipe=recipe)
+            answerer = OwnAnswerer.from_folder(target)
+        right = {
+            kind: score(answerer, kind, thinking=False, count=count).right
+            for kind in SCORED
+        }
+        apart = divergence(source, answerer, count=min(count, DIVERGED))
+    return recipe, Column(right, apart)
+
+
+def table(columns: Mapping[str, Column], count: int) -> str:
+    """The columns in Markdown, in per cent."""
+    lines = [
+        f"| question | {' | '.join(columns)} |",
+        f"|---|{'---|' * len(columns)}",
+    ]
+    for kind in SCORED:
+        shares = [percent(column.right[kind], count) for column in columns.values()]
+        lines.append(f"| {kind} | {' | '.join(shares)} |")
+    totals = [
+        percent(sum(column.right.values()), count * len(SCORED))
+        for column in columns.values()
+    ]
+    apart = [f"{column.divergence:.4f}" for column in columns.values()]
+    lines.append(f"| **all** | {' | '.join(totals)} |")
+    lines.append(f"| divergence, nats | {' | '.join(apart)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Convert, score and compare."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--questions", type=int, default=20, help="of each kind")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--print", action="store_true", help="leave the README")
     options = parser.parse_args()
-    source = OwnAnswerer.from_folder(options.checkpoint)
-    rows = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for recipe in ("bf16", *RECIPES):
-            answerer = source
-            if recipe != "bf16":
-                target = Path(folder) / recipe
-                convert(options.checkpoint, target, recipe=recipe)
-                answerer = OwnAnswerer.from_folder(target)
-            right = {
-                kind: score(
-                    answerer, kind, thinking=False, count=options.questions
-                ).right
-                for kind in SCORED
-            }
-            kl = divergence(source, answerer, count=min(options.questions, 10))
-            rows[recipe] = {"right": right, "kl": kl}
-            total, asked = sum(right.values()), options.questions * len(SCORED)
-            print(f"{recipe:5} {total:4} of {asked}  KL {kl:.5f}", flush=True)
-    print(json.dumps({"questions": options.questions, "recipes": rows}))
+    measure = partial(measured, folder=options.checkpoint, count=options.questions)
+    columns: dict[str, Column] = {}
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for recipe, column in pool.imap_unordered(measure, RECIPES):
+            columns[recipe] = column
+            print(f"{recipe}: {sum(column.right.values())} right", flush=True)
+    columns = {recipe: columns[recipe] for recipe in RECIPES}
+    told = table(columns, options.questions)
+    print(told)
+    print(json.dumps({recipe: vars(column) for recipe, column in columns.items()}))
+    if not options.print:
+        README.write_text(replaced(README.read_text(), "bits", told))
 
 
 if __name__ == "__main__":
