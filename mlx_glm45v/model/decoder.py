@@ -68,6 +68,10 @@ class Glm4vMoeTextAttention(nn.Module):
         turned, values = self._project(x)
         queries, keys = mx.split(step.rotation(turned), [self._heads], axis=1)
         if cache is not None:
+            if L > 1:
+                # An empty cache may keep a chunk as it is: not as a view, which would
+                # hold the queries' memory, too.
+                keys, values = mx.contiguous(keys), mx.contiguous(values)
             keys, values = cache.update_and_fetch(keys, values)
         if step.record.attentions is not None:
             weights = attention_weights(

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import mlx.core as mx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from mlx_glm45v.generation.prefill import (
     shared_delta,
 )
 from tests.generation.fakes import make_prompt
+from tests.generation.small_model import prefilled
 
 REAL = Glm4vMoeConfig.from_dict(
     {
@@ -113,3 +115,13 @@ def test_a_token_after_the_prompt_continues_the_delta():
     length = len(prompt)
     assert shared_delta(prompt.positions, length - 1, length) == prompt.rope_delta
     assert np.all(prompt.positions[:, -1] == length - 1 + prompt.rope_delta)
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_a_cache_keeps_no_more_than_its_keys_and_values(either_demo, length):
+    """A chunk that fills a step is kept as it is: it must not be a view of more."""
+    model, prompt = either_demo[0], make_prompt([7] * length)
+    mx.clear_cache()
+    before = mx.get_active_memory()
+    cache, _ = prefilled(model, prompt)
+    assert mx.get_active_memory() - before <= 1.05 * cache.nbytes
