@@ -22,6 +22,8 @@ from mlx_glm45v.messages import Message, Part, TextPart
 if TYPE_CHECKING:
     from mlx_glm45v.chat import ChatSession
     from mlx_glm45v.cli.terminal import Terminal
+    from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
+    from mlx_glm45v.processing.processor import Processor
     from mlx_glm45v.replies import Reply
 
 TRACEBACK_VARIABLE = "GLM45V_TRACEBACK"
@@ -67,22 +69,25 @@ def _run(arguments: Namespace) -> int:
 
         return run_batch(arguments)
     first = _first_message(arguments)
+    from mlx_glm45v.cli.preparing import experts_noted, loaded
     from mlx_glm45v.cli.terminal import Terminal
 
     terminal = Terminal(show_answer=not arguments.json)
-    session = _session(arguments, terminal)
-    if arguments.chat:
-        from mlx_glm45v.cli.interactive import Conversation
+    model, processor = loaded(arguments, terminal)
+    session = _session(model, processor, arguments)
+    with experts_noted(model, arguments, terminal):
+        if arguments.chat:
+            from mlx_glm45v.cli.interactive import Conversation
 
-        Conversation(
-            session,
-            terminal,
-            arguments,
-            on_reply=lambda reply: _after(session, reply, arguments, terminal),
-        ).run(first)
-        return 0
-    assert first is not None  # parse() refuses a run without anything to ask
-    return _ask_once(session, first, arguments, terminal)
+            Conversation(
+                session,
+                terminal,
+                arguments,
+                on_reply=lambda reply: _after(session, reply, arguments, terminal),
+            ).run(first)
+            return 0
+        assert first is not None  # parse() refuses a run without anything to ask
+        return _ask_once(session, first, arguments, terminal)
 
 
 def _first_message(arguments: Namespace) -> Message | None:
@@ -110,11 +115,14 @@ def _first_message(arguments: Namespace) -> Message | None:
     return Message("user", [*parts, TextPart(question or default_question(parts))])
 
 
-def _session(arguments: Namespace, terminal: Terminal) -> ChatSession:
+def _session(
+    model: Glm4vMoeForConditionalGeneration,
+    processor: Processor,
+    arguments: Namespace,
+) -> ChatSession:
     from mlx_glm45v.chat import ChatSession
-    from mlx_glm45v.cli.preparing import chat_options, loaded
+    from mlx_glm45v.cli.preparing import chat_options
 
-    model, processor = loaded(arguments, terminal)
     return ChatSession(
         model,
         processor,

@@ -76,6 +76,16 @@ def seed(text: str) -> int:
     return value
 
 
+def size(text: str) -> int:
+    """`12GB` -> bytes."""
+    from mlx_glm45v.memory.sizes import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def pages(text: str) -> tuple[int, ...]:
     """`1-3,7` -> (1, 2, 3, 7)."""
     found: list[int] = []

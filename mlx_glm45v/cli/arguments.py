@@ -19,6 +19,7 @@ from mlx_glm45v.cli.argument_types import (
     seed,
     share,
     share_above_0,
+    size,
 )
 from mlx_glm45v.messages import DocumentPart, ImagePart, Part, VideoPart
 
@@ -141,7 +142,19 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_memory(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how much memory a conversation takes")
+    group = parser.add_argument_group("how much memory is taken")
+    group.add_argument(
+        "--expert-memory",
+        type=size,
+        metavar="SIZE",
+        help="hold so much of the experts, such as 12GB, and read the others from the "
+        "files when they are chosen (default: all, or what there is room for)",
+    )
+    group.add_argument(
+        "--expert-profile",
+        metavar="FILE",
+        help="note in this file which experts are chosen, and hold those the next time",
+    )
     group.add_argument(
         "--kv-bits",
         type=int,

@@ -18,7 +18,7 @@ from mlx_glm45v.cli.batch_bar import BatchBar
 from mlx_glm45v.cli.batch_lines import BatchLine, read_lines
 from mlx_glm45v.cli.batch_output import BatchOutput, PrintedOutput, as_record
 from mlx_glm45v.cli.interrupts import asks_first
-from mlx_glm45v.cli.preparing import chat_options, loaded
+from mlx_glm45v.cli.preparing import chat_options, experts_noted, loaded
 from mlx_glm45v.cli.saving import reply_row
 from mlx_glm45v.cli.statuses import DONE, FAILED, INTERRUPTED
 from mlx_glm45v.cli.terminal import Terminal
@@ -94,7 +94,8 @@ class _Run:
                 model, processor = loaded(
                     self._arguments, self._terminal, self.stop.is_set
                 )
-                self._ask(model, processor, asked)
+                with experts_noted(model, self._arguments, self._terminal):
+                    self._ask(model, processor, asked)
         return self.done < self._total
 
     def _ask(

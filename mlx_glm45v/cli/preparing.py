@@ -6,8 +6,10 @@ Knows argparse's names and the library. Does not know what is asked.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mlx_glm45v.cli.terminal import Terminal
@@ -35,12 +37,35 @@ def loaded(
             "Using the demo, a tiny GLM-4.5V that knows coloured shapes. "
             "Name another with --model, such as mlx-community/GLM-4.5V-4bit."
         )
-    return load(
+    model, processor = load(
         arguments.model,
         force=arguments.force,
+        expert_memory=arguments.expert_memory,
+        expert_profile=arguments.expert_profile,
         progress=terminal.loading,
         should_stop=should_stop,
     )
+    if model.expert_source is not None:
+        terminal.note(
+            f"{model.expert_source.resident:.0%} of the experts are in memory; the "
+            "others are read from the files when they are chosen."
+        )
+    return model, processor
+
+
+@contextmanager
+def experts_noted(
+    model: Glm4vMoeForConditionalGeneration, arguments: Namespace, terminal: Terminal
+) -> Iterator[None]:
+    """Write the profile that was asked for at the end, however it comes."""
+    try:
+        yield
+    finally:
+        if arguments.expert_profile and model.expert_source is not None:
+            try:
+                model.expert_source.save_profile(Path(arguments.expert_profile))
+            except OSError as error:
+                terminal.note(f"the profile of experts was not written: {error}")
 
 
 def chat_options(arguments: Namespace, defaults: Mapping[str, Any]) -> ChatOptions:

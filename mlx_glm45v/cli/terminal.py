@@ -113,11 +113,14 @@ class Terminal:
     def _experts(
         self, usage: Usage, prompt: ExpertTraffic, answer: ExpertTraffic
     ) -> None:
+        from mlx_glm45v.memory.sizes import gigabytes
+
+        a_token = gigabytes(round(usage.expert_bytes_per_token))
         self.note(
             f"experts    {answer.hit_rate:.0%} of those chosen were in memory, "
-            f"{usage.expert_bytes_per_token / 1e6:,.1f} MB a token read at "
-            f"{answer.bandwidth / 1e9:.1f} GB/s; for the prompt "
-            f"{prompt.bytes_read / 1e9:,.2f} GB at {prompt.bandwidth / 1e9:.1f} GB/s"
+            f"{a_token} a token read at {answer.bandwidth / 1e9:.1f} GB/s; for the "
+            f"prompt {gigabytes(prompt.bytes_read)} at "
+            f"{prompt.bandwidth / 1e9:.1f} GB/s"
         )
 
     def _text(self, delta: TextDelta) -> None:

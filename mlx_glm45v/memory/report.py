@@ -109,8 +109,8 @@ def _streamed(plan: ExpertPlan) -> str:
     by what it repeats and worse by its arithmetic."""
     rate = DISK_BANDWIDTH / plan.missed_bytes
     return (
-        f"{plan.resident:.0%} of the experts resident, the others streamed: "
-        f"{rate:.1f} tokens/s where {DISK_BANDWIDTH / 1e9:g} GB/s are read (arithmetic)"
+        f"streamed, {plan.resident:.0%} of the experts resident: {rate:.1f} tokens/s "
+        f"at {DISK_BANDWIDTH / 1e9:g} GB/s (arithmetic)"
     )
 
 

@@ -239,3 +239,46 @@ def test_chat_goes_on_when_the_boxes_cannot_be_saved(demo, capsys, monkeypatch):
     Conversation(session, Terminal(), parse(["--chat"]), on_reply=refuse).run()
     assert len(told) == 2
     assert capsys.readouterr().err.count("error: out.png cannot be written") == 2
+
+
+# Experts in their files.
+
+
+def test_experts_are_streamed_and_told_of(picture, tmp_path, capsys):
+    words = ["Describe the picture.", "--image", picture, "--no-thinking"]
+    assert generate.main(words) == 0
+    resident = capsys.readouterr().out
+    profile = tmp_path / "profile.json"
+    words += ["--expert-memory", "1.5MB", "--expert-profile", str(profile), "--stats"]
+    assert generate.main(words) == 0
+    said = capsys.readouterr()
+    assert said.out == resident
+    assert "% of the experts are in memory" in said.err
+    assert "of those chosen were in memory" in said.err
+    assert json.loads(profile.read_text())["chosen"]
+    assert generate.main(words) == 0
+    assert capsys.readouterr().out == resident
+
+
+def test_too_little_for_experts_is_refused_with_what_it_takes(picture, capsys):
+    words = ["Describe the picture.", "--image", picture, "--expert-memory", "100kB"]
+    assert generate.main(words) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "0.1 MB for experts are too little" in said.err
+
+
+def test_no_size(capsys):
+    with pytest.raises(SystemExit) as ended:
+        generate.main(["Describe it.", "--expert-memory", "banana"])
+    assert ended.value.code == 2
+    assert "write it like 12GB" in capsys.readouterr().err
+
+
+def test_a_profile_that_cannot_be_written_costs_no_answer(picture, tmp_path, capsys):
+    words = ["Describe the picture.", "--image", picture, "--expert-memory", "1.5MB"]
+    nowhere = tmp_path / "absent" / "profile.json"
+    assert generate.main([*words, "--expert-profile", str(nowhere)]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip()
+    assert "the profile of experts was not written" in said.err

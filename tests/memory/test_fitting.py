@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 
 from mlx_glm45v.errors import NotEnoughMemory
 from mlx_glm45v.memory import (
+    METAL,
     Footprint,
     check_fits,
     estimate_footprint,
     largest_context,
     mac,
+    smallest_footprint,
     verdicts,
+    weight_sizes,
 )
+from mlx_glm45v.memory.fitting import verdict
+from mlx_glm45v.memory.report import verdict_as_dict, verdict_line
 from tests.memory.configs import affine, glm45v
 
 FOUR_BITS = estimate_footprint(glm45v(), affine(4), context=65536, images=3)
@@ -108,3 +113,15 @@ def test_the_largest_context_fits_and_the_next_does_not(limit: int):
     following = max(context + 1024, 18 * 1024)
     if following <= 65536:
         assert FOUR_BITS.with_request(context=following).total > limit
+
+
+def test_a_verdict_on_streaming_says_what_reading_allows():
+    sizes = weight_sizes(glm45v(), affine(2))
+    footprint = smallest_footprint(glm45v(), weights=sizes.total, backend=METAL)
+    found = verdict(footprint, mac(32), sizes)
+    assert found.fits == "streamed"
+    assert verdict_line(found, footprint).endswith(
+        "streamed, 42% of the experts resident: 4.4 tokens/s at 5 GB/s (arithmetic)"
+    )
+    assert verdict_as_dict(found)["experts"]["resident"] == found.experts.resident
+    assert verdict(footprint, mac(32)).fits != "streamed"
