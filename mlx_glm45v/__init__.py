@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from .model.decoder import Glm4vMoeTextModel
     from .model.glm4v_moe import Glm4vMoeForConditionalGeneration, Glm4vMoeModel
+    from .model.traffic import ExpertTraffic
     from .model.vision import Glm4vMoeVisionModel
     from .processing.measure import Measure, MediumMeasure, measure
     from .processing.previews import MediumPreview, previews
@@ -118,6 +119,7 @@ _NAMES_BY_MODULE = {
     ),
     "model.decoder": ("Glm4vMoeTextModel",),
     "model.glm4v_moe": ("Glm4vMoeForConditionalGeneration", "Glm4vMoeModel"),
+    "model.traffic": ("ExpertTraffic",),
     "model.vision": ("Glm4vMoeVisionModel",),
     "processing.measure": ("Measure", "MediumMeasure", "measure"),
     "processing.previews": ("MediumPreview", "previews"),
@@ -145,6 +147,7 @@ __all__ = [
     "DocumentPart",
     "DownloadError",
     "Event",
+    "ExpertTraffic",
     "Finished",
     "Footprint",
     "GenerationCache",
