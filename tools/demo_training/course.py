@@ -170,7 +170,8 @@ def course_batch(
     """A worker's batch of a step, its pictures of one size, its rows of one format."""
     if step < SEEING:
         return seeing_batch(packer, seed=seed, step=step, pad_id=pad_id, worker=worker)
-    kinds = Random(f"course:{seed}:{step}:{worker}")
+    # All workers take the same format and sizes: none waits for another.
+    kinds = Random(f"course:{seed}:{step}")
     name = kinds.choices(list(MIX), [share for share, _, _ in MIX.values()])[0]
     _, count, conversations = MIX[name]
     frame = Frame.chosen(kinds)
