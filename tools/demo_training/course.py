@@ -41,7 +41,8 @@ class Packed:
     ids, targets, branches (B, L), positions (3, B, L), pixel_values, grid_thw,
     cells (M, 13) of all placeholders in order, marks (K, 8): row, column, labels,
     earlier (M, 3) of the same cells as `cells`, see `earlier_cells`; names (N, 4): row,
-    column, shape, colour of each token that names figures.
+    column, shape, colour of each token that names figures; answers (A, 3), asked
+    (Q, 3): row, column, number, see `packing.Row`.
     """
 
     ids: torch.Tensor
@@ -54,6 +55,8 @@ class Packed:
     marks: torch.Tensor
     earlier: torch.Tensor
     names: torch.Tensor
+    answers: torch.Tensor
+    asked: torch.Tensor
 
     def mask(self) -> torch.Tensor:
         """(B, 1, L, L): 0 where a token may look, at the start and its own branch."""
@@ -92,6 +95,7 @@ def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
     positions = np.zeros((3, len(rows), length), np.int64)
     marks = []
     names = []
+    answers, asked = [], []
     media: list[Media] = []
     for index, row in enumerate(rows):
         end = len(row.ids)
@@ -101,6 +105,8 @@ def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
         positions[:, index, :end] = row.positions
         marks.append(np.insert(row.marks, 0, index, axis=1))
         names.append(np.insert(row.names, 0, index, axis=1))
+        answers.append(np.insert(row.answers, 0, index, axis=1))
+        asked.append(np.insert(row.asked, 0, index, axis=1))
         media += row.media
     patches = [pair for one in media for pair in one.pairs]
     grids = [(1, *one.grid) for one in media for _ in one.pairs]
@@ -120,6 +126,8 @@ def padded(rows: Sequence[Row], *, pad_id: int) -> Packed:
             np.concatenate([earlier_cells(row.media) for row in rows])
         ),
         names=torch.from_numpy(np.concatenate(names)),
+        answers=torch.from_numpy(np.concatenate(answers)),
+        asked=torch.from_numpy(np.concatenate(asked)),
     )
 
 

@@ -7,6 +7,7 @@ tokens the model has to say, and positions. Does not know torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer
 from mlx_glm45v.demo.questions import Exchange
 from mlx_glm45v.processing.positions import PlaceholderRun, rope_positions
 
+IT = re.compile(r"\bit\b")
 BOX_TAG, BOX_END = "<|begin_of_box|>", "<|end_of_box|>"
 
 
@@ -37,11 +39,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Row:
-    """ids, targets, branches (L,), positions (3, L), marks (K, 7), names (N, 3), media.
+    """ids, targets, branches (L,), positions (3, L), marks (K, 7), names (N, 3), media,
+    answers (A, 2), asked (Q, 2).
 
     `targets` holds the next id or -100, `branches` 0 for the shared start and then the
     number of the conversation. A mark is its token's index and what is there by then; a
-    name its token's index, shape and colour (see `naming`).
+    name its token's index, shape and colour (see `naming`). The tokens of an answer and
+    those that name figures in its question share a number, behind their index; it is
+    negative where the answer is about a change between pictures.
     """
 
     ids: np.ndarray
@@ -50,7 +55,14 @@ class Row:
     positions: np.ndarray
     marks: np.ndarray
     names: np.ndarray
+    answers: np.ndarray
+    asked: np.ndarray
     media: tuple[Media, ...]
+
+
+def asks_for_change(text: str) -> bool:
+    """Whether a question is one of `CHANGED`."""
+    return any(word in text for word in ("changed", "different", "difference"))
 
 
 class Packer:
@@ -145,14 +157,27 @@ class Packer:
         numbers, positions = [np.zeros(len(start), np.int64)], [shared]
         follows = int(shared[0, -1]) + 1  # the last token is text
         names: list[tuple[int, int, int]] = []
+        answers: list[tuple[int, int]] = []
+        asked: list[tuple[int, int]] = []
         length = len(start)
         for number, branch in enumerate(branches, 1):
             told: list[int] = []
             spoken: list[bool] = []
+            about: list[int] = []  # the tokens that the question names figures with
             for text, is_spoken in self.pieces(branch):
                 new, named = self.encode(text)
                 at = length + len(told)
                 names += [(at + token, *kind) for token, *kind in named]
+                if "<|assistant|>" in text:
+                    turn = len(asked) + len(answers) + 1
+                    here = [at + token for token, *_ in named]
+                    if here or not IT.search(text):
+                        about = here
+                    asked += [(token, turn) for token in about]
+                    number = -turn if asks_for_change(text) else turn
+                if "<|user|>" in text:
+                    # From the token before the answer on, which says its first word.
+                    answers += [(at - 1 + i, number) for i in range(len(new))]
                 told += new
                 spoken += [is_spoken] * len(new)
             own = np.array(told, np.int64)
@@ -173,6 +198,8 @@ class Packer:
             np.concatenate(positions, axis=1),
             self._marks(start, media),
             np.array(names, np.int64).reshape(-1, 3),
+            np.array(answers, np.int64).reshape(-1, 2),
+            np.array(asked, np.int64).reshape(-1, 2),
             tuple(media),
         )
 

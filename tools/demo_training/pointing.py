@@ -19,6 +19,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from mlx_glm45v.demo.scenes import COLOURS, SHAPES
 
 LAYER, HEAD = 1, 0  # the attention that learns to point
+ANSWERS_LAYER, ANSWERS_HEAD = 2, 2  # that learns to look at what was asked about
 EARLIER = (len(SHAPES) + 1, len(COLOURS) + 1, 2)  # shape, colour, is it another now
 EDGES = 4
 DIGITS = (11, 10) * EDGES  # of each edge of a box in hundredths
@@ -45,12 +46,16 @@ class Pointing(nn.Module):
         self.measuring = nn.Linear(width, sum(DIGITS))
         self._image_id = model.config.image_token_id
         layers = model.model.language_model.layers
-        self._attention = [layers[min(LAYER, len(layers) - 1)].self_attn]
-        self._attention[0].noted = None
+        self._attention = [
+            layers[min(layer, len(layers) - 1)].self_attn
+            for layer in (LAYER, ANSWERS_LAYER)
+        ]
+        for attention in self._attention:
+            attention.noted = None
         self._read: dict[int, torch.Tensor] = {}
         self._seen: list[torch.Tensor] = []
         model.model.visual.register_forward_hook(self._note_features)
-        for index in (0, 1, 2):
+        for index in (0, 1):
             layer = layers[min(index, len(layers) - 1)]
             layer.register_forward_hook(partial(self._note, index))
 
@@ -69,7 +74,8 @@ class Pointing(nn.Module):
         """Before and after each forward of the model."""
         self._read.clear()
         self._seen.clear()
-        self._attention[0].noted = None
+        for attention in self._attention:
+            attention.noted = None
 
     def loss(self, batch: Packed) -> torch.Tensor:
         """How badly the last forward points, remembers and knows."""
@@ -80,7 +86,28 @@ class Pointing(nn.Module):
             self._remembered(batch, placeholders)
             + self._pointed(batch, placeholders)
             + 0.2 * self._measured(batch)
+            + 0.5 * self._answered(batch, placeholders)
         )
+
+    def _answered(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
+        """Answers look at what their question names, or at the cells that changed."""
+        rows, columns, number = batch.answers.T
+        wanted = torch.zeros(len(rows), batch.ids.shape[1], dtype=torch.bool)
+        where, at, asked = batch.asked.T
+        same = (rows[:, None] == where) & (number[:, None] == asked)
+        answer, target = same.nonzero().T
+        wanted[answer, at[target]] = True
+        before = batch.earlier[:, 1:]
+        changed = torch.zeros_like(placeholders)
+        changed[placeholders] = (before[:, 0] >= 0) & (
+            before != batch.cells[:, :2].long()
+        ).any(1)
+        wanted |= changed[rows] & (number < 0)[:, None]
+        asks = wanted.any(1)
+        if not asks.any():
+            return batch.cells.new_zeros(())
+        scores = _scores(self._attention[1].noted, ANSWERS_HEAD)
+        return _missed(scores[rows[asks], columns[asks]], wanted[asks])
 
     def _measured(self, batch: Packed) -> torch.Tensor:
         """The digits of each cell's box, from the vision tower's features."""
@@ -127,13 +154,8 @@ class Pointing(nn.Module):
         rows, columns, named, there = (
             values[exists] for values in (rows, columns, named, there)
         )
-        query, key, mask = self._attention[0].noted
-        scores = torch.einsum(
-            "nd,nld->nl", query[rows, HEAD, columns].float(), key[rows, 0].float()
-        )
-        scores = scores * query.shape[-1] ** -0.5 + mask[rows, 0, columns]
-        far = scores.masked_fill(~named, -1e9)
-        loss = (scores.logsumexp(-1) - far.logsumexp(-1)).mean()
+        scores = _scores(self._attention[0].noted, HEAD)
+        loss = _missed(scores[rows, columns], named)
         return loss + counted + self._known(rows, columns, named, there)
 
     def _counted(
@@ -170,7 +192,7 @@ class Pointing(nn.Module):
         first = named.long().argmax(1)
         cells = there[torch.arange(len(rows)), first][single]
         kinds = [cells[:, column].long() for column in (0, 1, 10)]
-        read = self._read[2][rows[single], columns[single]].float()
+        read = self._read[1][rows[single], columns[single]].float()
         told = self.knowing(read).split(KNOWN, dim=-1)
         known = 0.25 * _summed(told, [*kinds, *_digits(cells[:, 6:10])])
         numbers = there[..., -1].masked_fill(~named, 0).amax(1)
@@ -180,6 +202,23 @@ class Pointing(nn.Module):
             return known
         early = self.placing(self._read[1][rows[one], columns[one]].float())
         return known + functional.cross_entropy(early, numbers[one].long())
+
+
+def _scores(
+    noted: tuple[torch.Tensor, torch.Tensor, torch.Tensor], head: int
+) -> torch.Tensor:
+    """What a head's softmax gets (B, L, L)."""
+    query, key, mask = noted
+    head = min(head, query.shape[1] - 1)
+    shared = head // (query.shape[1] // key.shape[1])
+    products = query[:, head].float() @ key[:, shared].float().mT
+    return products * query.shape[-1] ** -0.5 + mask[:, 0]
+
+
+def _missed(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """How little of the attention (N, L) goes to where it is wanted."""
+    far = scores.masked_fill(~wanted, -1e9)
+    return (scores.logsumexp(-1) - far.logsumexp(-1)).mean()
 
 
 def _digits(boxes: torch.Tensor) -> list[torch.Tensor]:
