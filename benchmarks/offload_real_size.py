@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -99,7 +99,8 @@ class Slice:
 
 def make_slice(folder: Path, moe_layers: int, *, scale: int) -> Slice:
     """Write it and read its headers."""
-    write_slice(folder, slice_config(moe_layers, scale=scale))
+    if not folder.exists():
+        write_slice(folder, slice_config(moe_layers, scale=scale))
     checkpoint = read_checkpoint(folder)
     config = Glm4vMoeConfig.from_dict(checkpoint.config)
     sizes = weight_sizes_of_files(checkpoint, config, float_bytes=CPU.float_bytes)
@@ -260,6 +261,9 @@ def _line(row: dict[str, Any]) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="a folder to make")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave it, and use what is there"
+    )
     parser.add_argument("--peer-python", help="an interpreter that has mlx-vlm")
     parser.add_argument("--layers", type=int, default=3, help="with experts")
     parser.add_argument("--scale", type=int, default=1, help="divide the widths")
@@ -273,11 +277,12 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     work: Path = arguments.work
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=arguments.keep)
     try:
         document = measure(work, arguments)
     finally:
-        shutil.rmtree(work)
+        if not arguments.keep:
+            shutil.rmtree(work)
     print(json.dumps(document))
 
 
@@ -286,7 +291,7 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     made = make_slice(work / "slice", arguments.layers, scale=arguments.scale)
     cases = [c for c in CASES if c.way == "ours" or arguments.peer_python]
     repack: dict[str, Any] = {}
-    if arguments.peer_python:
+    if arguments.peer_python and not _repacked(made).exists():
         folders = str(made.folder), str(_repacked(made))
         output = _child(arguments.peer_python, "offload_repack", *folders)
         repack = json.loads(output.splitlines()[-1])
@@ -295,8 +300,10 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     rounds: dict[Case, list[dict[str, Any]]] = {case: [] for case in cases}
     for number in range(arguments.rounds):
         for case in cases:
-            rounds[case].append(run(case, made, arguments))
-            print(f"round {number + 1}: {case.way}, {case.share}", file=sys.stderr)
+            result = run(case, made, arguments)
+            rounds[case].append(result)
+            done = {"round": number + 1, **asdict(case), "result": result}
+            print(json.dumps(done), file=sys.stderr, flush=True)
     differs = _differences(made, cases)
     tokens = arguments.prefill + arguments.decode
     rows = []
