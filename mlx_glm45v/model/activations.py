@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.models.switch_layers import SwiGLU
+from mlx_lm.models.switch_layers import (
+    swiglu,  # pyright: ignore[reportPrivateImportUsage]
+)
 
 Activation = Callable[[mx.array], mx.array]
+Gated = Callable[[mx.array, mx.array], mx.array]
 
 
 def _laplace(x: mx.array) -> mx.array:
@@ -46,17 +49,9 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-class _Gated(SwiGLU):
-    """`act(gate) * x`, with the interface of mlx-lm's `SwiGLU`."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._act = ACTIVATIONS[name]
-
-    def __call__(self, x: mx.array, gate: mx.array) -> mx.array:
-        return self._act(gate) * x
-
-
-def gated(name: str) -> SwiGLU:
-    """The module `(x, gate) -> act(gate) * x`; fused by mlx-lm for silu."""
-    return SwiGLU() if ACTIVATIONS[name] is nn.silu else _Gated(name)
+def gated(name: str) -> Gated:
+    """`(gate, x) -> act(gate) * x`; for silu it is mlx-lm's, which is one kernel."""
+    act = ACTIVATIONS[name]
+    if act is nn.silu:
+        return swiglu
+    return lambda gate, x: act(gate) * x

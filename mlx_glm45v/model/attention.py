@@ -12,6 +12,8 @@ from typing import cast
 import mlx.core as mx
 from mlx_lm.models.base import scaled_dot_product_attention
 
+from .kernels import on_gpu
+
 SCORES_BYTES = 256 * 2**20
 # MLX runs this many operations ahead of the CPU, each with its memory already taken.
 _OPERATIONS_AHEAD = 10
@@ -38,24 +40,14 @@ def attend(
     `mask` is None, "causal" (the last query sees the last key) or booleans that
     broadcast to (B, heads, L, T), true where a query sees a key.
     """
-    length, total = queries.shape[2], _length(keys)
-    rows = length
-    if length > 1 and not _is_fused(queries, cache):
-        one_row = queries.shape[0] * queries.shape[1] * total * 4
-        rows = max(1, scores_bytes // _OPERATIONS_AHEAD // one_row)
-
-    def block_of(queries: mx.array, seen: int, mask: Mask) -> mx.array:
-        return scaled_dot_product_attention(
-            queries,
-            _first(keys, seen),
-            _first(values, seen),
-            cache=cache,
-            scale=scale,
-            mask=cast("mx.array | None", mask),  # "causal" is not in its annotation
-        )
-
+    length = queries.shape[2]
+    if length == 1 or _is_fused(queries, cache):
+        return _whole(queries, keys, values, scale, mask, cache)
+    total = _length(keys)
+    one_row = queries.shape[0] * queries.shape[1] * total * 4
+    rows = max(1, scores_bytes // _OPERATIONS_AHEAD // one_row)
     if rows >= length:
-        return block_of(queries, total, mask)
+        return _whole(queries, keys, values, scale, mask, cache)
     blocks: list[mx.array] = []
     for start in range(0, length, rows):
         stop = min(start + rows, length)
@@ -63,8 +55,35 @@ def attend(
         if blocks:
             (block,) = mx.depends([block], [blocks[-1]])
         seen = total - length + stop if mask == "causal" else total
-        blocks.append(block_of(block, seen, _rows_of(mask, start, stop)))
+        blocks.append(
+            _whole(
+                block,
+                _first(keys, seen),
+                _first(values, seen),
+                scale,
+                _rows_of(mask, start, stop),
+                cache,
+            )
+        )
     return mx.concatenate(blocks, axis=2)
+
+
+def _whole(
+    queries: mx.array,
+    keys: Keys,
+    values: Keys,
+    scale: float,
+    mask: Mask,
+    cache: object | None,
+) -> mx.array:
+    return scaled_dot_product_attention(
+        queries,
+        keys,
+        values,
+        cache=cache,
+        scale=scale,
+        mask=cast("mx.array | None", mask),  # "causal" is not in its annotation
+    )
 
 
 def attention_weights(
@@ -89,9 +108,8 @@ def attention_weights(
 
 
 def _is_fused(queries: mx.array, cache: object | None) -> bool:
-    on_gpu = mx.default_device().type == mx.DeviceType.gpu
     quantised = hasattr(cache, "bits")  # mlx-lm's own test
-    return on_gpu and queries.shape[-1] in _FUSED_HEAD_DIMS and not quantised
+    return on_gpu() and queries.shape[-1] in _FUSED_HEAD_DIMS and not quantised
 
 
 def _length(keys: Keys) -> int:

@@ -81,7 +81,7 @@ class Glm4vMoeTextAttention(nn.Module):
         out = attend(
             queries, keys, values, scale=self._scale, mask=step.mask, cache=cache
         )
-        return self.o_proj(out.swapaxes(1, 2).reshape(B, L, -1))
+        return self["o_proj"](out.swapaxes(1, 2).reshape(B, L, -1))
 
     def _project(self, x: mx.array) -> tuple[mx.array, mx.array]:
         """Heads (B, heads, L, D): queries and keys together, to be turned; values."""
@@ -113,11 +113,11 @@ class Glm4vMoeTextDecoderLayer(nn.Module):
         self.post_attention_layernorm = nn.RMSNorm(hidden, eps=eps)
 
     def __call__(self, x: mx.array, step: Step, cache: Any = None) -> mx.array:
-        x = x + self.self_attn(self.input_layernorm(x), step, cache)
-        normed = self.post_attention_layernorm(x)
-        if isinstance(self.mlp, Glm4vMoeTextMLP):
-            return x + self.mlp(normed)
-        out, logits = self.mlp(normed)
+        x = x + self["self_attn"](self["input_layernorm"](x), step, cache)
+        normed, mlp = self["post_attention_layernorm"](x), self["mlp"]
+        if isinstance(mlp, Glm4vMoeTextMLP):
+            return x + mlp(normed)
+        out, logits = mlp(normed)
         if step.record.router_logits is not None:
             step.record.router_logits.append(logits.reshape(-1, logits.shape[-1]))
         return x + out

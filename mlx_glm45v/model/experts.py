@@ -2,6 +2,9 @@
 
 The router works in float32 whatever the model's dtype: in bfloat16 it would choose
 other experts. Loading therefore keeps `mlp.gate`'s weight and bias in float32.
+
+What each token runs through is taken from modules as `self["name"]`, like in MLX's own
+layers: `self.name` is looked up in three places first.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ class Glm4vMoeTextMLP(nn.Module):
             gate, up = mx.split(self["gate_up_proj"](x), 2, axis=-1)
         else:
             gate, up = self.gate_proj(x), self.up_proj(x)
-        return self.down_proj(self._gated(up, gate))
+        return self["down_proj"](self._gated(gate, up))
 
 
 class Glm4vMoeTextTopkRouter(nn.Module):
@@ -83,8 +86,8 @@ class Glm4vMoeTextTopkRouter(nn.Module):
 
         Logits and weights are float32; indices come in no particular order.
         """
-        logits = x.astype(mx.float32) @ self.weight.astype(mx.float32).T
-        bias = self.e_score_correction_bias.astype(mx.float32)
+        logits = x.astype(mx.float32) @ self["weight"].astype(mx.float32).T
+        bias = self["e_score_correction_bias"].astype(mx.float32)
         scores, ranked = _scores(logits, bias)
         if self._kept_groups < self._groups:
             ranked = self._limit_groups(ranked)
@@ -127,7 +130,7 @@ class Glm4vMoeTextExperts(nn.Module):
         if count < _SORTED_FROM:
             of_token, own = _rows(count, top_k)
             both = self._gate_and_up(tokens, experts, rows=of_token)
-            out = _product(self.down_proj, self._gated(*both), experts, rows=own)
+            out = _product(self["down_proj"], self._gated(*both), experts, rows=own)
         else:
             # One expert's tokens side by side: what the kernels are fast at.
             order = mx.argsort(experts)
@@ -146,9 +149,9 @@ class Glm4vMoeTextExperts(nn.Module):
         if "gate_up_proj" in self:
             both = _product(self["gate_up_proj"], x, experts, rows=rows)
             gate, up = mx.split(both, 2, axis=-1)
-            return up, gate
-        up = _product(self.up_proj, x, experts, rows=rows)
-        return up, _product(self.gate_proj, x, experts, rows=rows)
+            return gate, up
+        gate = _product(self["gate_proj"], x, experts, rows=rows)
+        return gate, _product(self["up_proj"], x, experts, rows=rows)
 
 
 @lru_cache(maxsize=_SORTED_FROM)
@@ -174,13 +177,13 @@ def _product(
     if rows is None:
         return projection(x, experts, sorted_indices=True)
     if isinstance(projection, SwitchLinear):
-        matrices = projection.weight.swapaxes(-1, -2)
+        matrices = projection["weight"].swapaxes(-1, -2)
         return mx.gather_mm(x, matrices, lhs_indices=rows, rhs_indices=experts)
     return mx.gather_qmm(
         x,
-        projection.weight,
-        projection.scales,
-        projection.biases,
+        projection["weight"],
+        projection["scales"],
+        projection.get("biases"),
         lhs_indices=rows,
         rhs_indices=experts,
         transpose=True,
@@ -204,9 +207,9 @@ class Glm4vMoeTextMoE(nn.Module):
 
     def __call__(self, x: mx.array) -> tuple[mx.array, mx.array]:
         """(B, L, hidden) -> the same, and the router's logits (B, L, experts)."""
-        logits, weights, indices = self.gate(x)
-        out = self.switch_mlp(x, indices)
+        logits, weights, indices = self["gate"](x)
+        out = self["switch_mlp"](x, indices)
         out = _weighted(out, mx.expand_dims(weights, -1)).sum(axis=-2)
         if "shared_experts" in self:
-            return _added(out, self.shared_experts(x)), logits
+            return _added(out, self["shared_experts"](x)), logits
         return out.astype(x.dtype), logits

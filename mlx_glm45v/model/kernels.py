@@ -7,7 +7,7 @@ for each of them, most of a second at first use, and gain nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import ParamSpec, TypeVar
 
 import mlx.core as mx
@@ -26,7 +26,12 @@ def one_kernel(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        on_gpu = mx.default_device().type == mx.DeviceType.gpu
-        return (compiled if on_gpu else function)(*args, **kwargs)
+        return (compiled if on_gpu() else function)(*args, **kwargs)
 
     return call
+
+
+@cache
+def on_gpu() -> bool:
+    """Whether models are computed on a GPU: MLX's default device when first asked."""
+    return mx.default_device().type == mx.DeviceType.gpu

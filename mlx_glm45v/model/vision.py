@@ -133,7 +133,7 @@ class Glm4vMoeVisionMLP(nn.Module):
         self._gated = gated(config.hidden_act)
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.down_proj(self._gated(self.up_proj(x), self.gate_proj(x)))
+        return self.down_proj(self._gated(self.gate_proj(x), self.up_proj(x)))
 
 
 class Glm4vMoeVisionBlock(nn.Module):
@@ -166,7 +166,7 @@ class Glm4vMoeVisionPatchMerger(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         x = nn.gelu(self.post_projection_norm(self.proj(x)))
-        return self.down_proj(self._gated(self.up_proj(x), self.gate_proj(x)))
+        return self.down_proj(self._gated(self.gate_proj(x), self.up_proj(x)))
 
 
 class Glm4vMoeVisionModel(nn.Module):
