@@ -128,7 +128,7 @@ def test_the_hint_to_point_is_learned(packer, config):
         learner.take_step(batch)
         losses.append(learner.pointing.loss(batch).item())
     assert len(batch.names)
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("step", [WORDS, WORDS + 2, WORDS + 5])

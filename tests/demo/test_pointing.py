@@ -53,3 +53,49 @@ def test_pages_and_text_ask_for_nothing_that_is_not_there(packer):
     row = packer.row([], [])
     assert padded([row], pad_id=0).names.shape == (0, 4)
     assert batch_of(packer, "page").names.shape[0] == 0
+
+
+def told(tokenizer, batch, tokens, number):
+    rows, columns, numbers = tokens.T
+    here = numbers.abs() == number
+    return tokenizer.decode(batch.ids[rows[here], columns[here]].tolist())
+
+
+def test_an_answer_goes_with_the_words_that_its_question_names(packer, demo_folder):
+    from demo_training.course import padded
+    from demo_training.packing import Branch
+
+    from mlx_glm45v.demo.questions import Exchange
+
+    turns = (
+        Exchange("colour", "What colour is the star?", "", "The star is red."),
+        Exchange("third turn", "Where is it?", "", "The star is here: [[1,2,3,4]]"),
+        Exchange("count", "How many shapes are there?", "", "There is one shape."),
+    )
+    batch = padded([packer.row([], [Branch(turns, thinking=False)])], pad_id=0)
+    tokenizer = Tokenizer.from_file(str(demo_folder / "tokenizer.json"))
+    numbers = batch.answers[:, 2].unique().tolist()
+    about = [
+        (
+            told(tokenizer, batch, batch.answers, number).strip(),
+            told(tokenizer, batch, batch.asked, number).strip(),
+        )
+        for number in numbers
+    ]
+    assert about == [
+        (turns[0].answer, "star"),
+        (turns[1].answer, "star"),
+        (turns[2].answer, ""),
+    ]
+
+
+def test_what_changed_is_asked_of_cells(packer):
+    from demo_training.course import padded
+    from demo_training.packing import Branch
+
+    from mlx_glm45v.demo.questions import Exchange
+
+    turn = Exchange("what changed", "What changed?", "", "Nothing changed.")
+    batch = padded([packer.row([], [Branch((turn,), thinking=False)])], pad_id=0)
+    assert (batch.answers[:, 2] < 0).all()
+    assert len(batch.asked) == 0

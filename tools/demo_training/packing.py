@@ -174,10 +174,10 @@ class Packer:
                     if here or not IT.search(text):
                         about = here
                     asked += [(token, turn) for token in about]
-                    number = -turn if asks_for_change(text) else turn
+                    shared_by = -turn if asks_for_change(text) else turn
                 if "<|user|>" in text:
                     # From the token before the answer on, which says its first word.
-                    answers += [(at - 1 + i, number) for i in range(len(new))]
+                    answers += [(at - 1 + i, shared_by) for i in range(len(new))]
                 told += new
                 spoken += [is_spoken] * len(new)
             own = np.array(told, np.int64)
