@@ -12,13 +12,12 @@ class ExpertTraffic:
     """Counts since loading; the difference of two says what happened in between.
 
     `chosen` counts experts asked for, each once a layer and forward pass, `read` those
-    of them that had to be read or were on their way, `ahead` experts read on a guess.
-    `bytes_read` are the files' bytes, `seconds` the time in which reads were going on.
+    of them that had to be read. `bytes_read` are the files' bytes, `seconds` the time
+    in which reads were going on.
     """
 
     chosen: int = 0
     read: int = 0
-    ahead: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
 
@@ -26,7 +25,6 @@ class ExpertTraffic:
         return ExpertTraffic(
             self.chosen - before.chosen,
             self.read - before.read,
-            self.ahead - before.ahead,
             self.bytes_read - before.bytes_read,
             self.seconds - before.seconds,
         )

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 
 import mlx.core as mx
 from mlx.utils import tree_map
 
 from ..matching import Match, Source
 from ..memory import ExpertPlan
-from ..model.decoder import Glm4vMoeTextDecoderLayer
 from ..model.experts import Glm4vMoeTextExperts, Glm4vMoeTextMoE
 from ..model.fuse import fuse_projections
 from ..model.glm4v_moe import Glm4vMoeForConditionalGeneration
@@ -90,41 +88,6 @@ def stream_experts(
         moe.switch_mlp = StreamedExperts(bank, store, layer=place)
     model.expert_source = store
     return replace(matched, sources=sources)
-
-
-def read_ahead(model: Glm4vMoeForConditionalGeneration) -> None:
-    """Let streamed layers guess what the next one chooses, and start to read it.
-
-    The guess is the next layer's router on this layer's residual, which both layers'
-    norms see alike but for their weights.
-    """
-    for layer, following in pairwise(model.language_model.model.layers):
-        own, next_one = _streamed(layer), _streamed(following)
-        if own is not None and next_one is not None:
-            own.read_ahead(_Guess(layer, following), next_one.bank)
-
-
-class _Guess:
-    """Which experts `following` would choose if this layer's experts added nothing."""
-
-    def __init__(
-        self, layer: Glm4vMoeTextDecoderLayer, following: Glm4vMoeTextDecoderLayer
-    ) -> None:
-        own = layer.post_attention_layernorm.weight
-        others = following.post_attention_layernorm.weight
-        self._factor = mx.where(own == 0, 0, others / mx.where(own == 0, 1, own))
-        assert isinstance(following.mlp, Glm4vMoeTextMoE)
-        self._router = following.mlp.gate
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return self._router(x * self._factor)[2]
-
-
-def _streamed(layer: Glm4vMoeTextDecoderLayer) -> StreamedExperts | None:
-    if not isinstance(layer.mlp, Glm4vMoeTextMoE):
-        return None
-    experts = layer.mlp.switch_mlp
-    return experts if isinstance(experts, StreamedExperts) else None
 
 
 def _take(sources: dict[str, tuple[Source, ...]], layer: int) -> Sources:

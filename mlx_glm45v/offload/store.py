@@ -44,7 +44,7 @@ class ExpertStore:
         self.executor = ThreadPoolExecutor(_READERS, thread_name_prefix="experts")
         self._lock = threading.Lock()
         self._newest: mx.array | None = None
-        self._chosen = self._read = self._ahead = 0
+        self._chosen = self._read = 0
 
     def close(self) -> None:
         """Wait for reads under way and close the files; the model is of no more use."""
@@ -54,7 +54,7 @@ class ExpertStore:
     @property
     def traffic(self) -> ExpertTraffic:
         nbytes, seconds = self.files.read_so_far
-        return ExpertTraffic(self._chosen, self._read, self._ahead, nbytes, seconds)
+        return ExpertTraffic(self._chosen, self._read, nbytes, seconds)
 
     def save_profile(self, path: Path) -> None:
         """Write what was chosen so far. Raises OSError."""
@@ -67,10 +67,9 @@ class ExpertStore:
         with self._lock:
             yield
 
-    def catch_up(self, *arrays: mx.array | None) -> None:
-        """Evaluate `arrays`, and wait for the newest result: no slot is read then."""
-        wanted = [array for array in (*arrays, self._newest) if array is not None]
-        mx.eval(*wanted)
+    def catch_up(self, indices: mx.array) -> None:
+        """Evaluate them, and wait for the newest result: no slot is being read then."""
+        mx.eval(indices if self._newest is None else [indices, self._newest])
         self._newest = None
 
     def leave(self, out: mx.array) -> None:
@@ -78,8 +77,7 @@ class ExpertStore:
         mx.async_eval(out)
         self._newest = out
 
-    def count(self, *, chosen: int = 0, read: int = 0, ahead: int = 0) -> None:
+    def count(self, *, chosen: int, read: int) -> None:
         """Add to the traffic; see `ExpertTraffic`."""
         self._chosen += chosen
         self._read += read
-        self._ahead += ahead
