@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlx.core as mx
 
@@ -18,6 +19,7 @@ from mlx_glm45v.config import Glm4vMoeTextConfig
 _ROOM = 2 * 2**30
 # Freed buffers that wait to be used again: too few of them slow every step.
 _LEAST_SPARE = 128 * 2**20
+_MEMINFO = Path("/proc/meminfo")
 
 
 def request_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
@@ -31,12 +33,20 @@ def kv_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
     return per_token * config.size_of_head * tokens
 
 
+def missing_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
+    """What work that adds `tokens` to a cache lacks; 0 or less where it has room."""
+    return kv_bytes(config, tokens=tokens) + _ROOM - free_bytes()
+
+
 def free_bytes() -> int:
     """What a process may still take: of Metal's recommendation, else of the memory."""
     if mx.metal.is_available():
         recommended = int(mx.device_info()["max_recommended_working_set_size"])
         return max(0, recommended - mx.get_active_memory())
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if not _MEMINFO.exists():
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    rows = dict(row.split(":") for row in _MEMINFO.read_text().splitlines())
+    return int(rows["MemAvailable"].split()[0]) * 1024
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import mlx.core as mx
+
 from mlx_glm45v.generation import limits
 from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
 from mlx_glm45v.generation.features import FeatureCache
@@ -15,8 +17,9 @@ from mlx_glm45v.processing.prompt import Prompt
 if TYPE_CHECKING:
     from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 
-# By default conversations may take what one of so many tokens takes.
-_TOKENS = 32_768
+# By default conversations may take what one of so many tokens takes (the memory
+# planner says so, too).
+KEPT_TOKENS = 32_768
 _FEATURE_BYTES = 512 * 2**20
 
 
@@ -24,7 +27,8 @@ class GenerationCache:
     """Caches of several conversations over one model, the least recently used leaving.
 
     Conversations' keys and values share `kv_bytes` (default: what 32,768 tokens take,
-    and at most half of what is free now); the one at work may exceed that alone.
+    and at most half of what is free now); the one at work may exceed that alone. Where
+    a request finds too little memory free, the others make room for it.
     `features` has `feature_bytes`. Belongs to the thread that runs the model.
     """
 
@@ -37,7 +41,7 @@ class GenerationCache:
     ) -> None:
         self._model = model
         if kv_bytes is None:
-            usual = limits.kv_bytes(model.config.text_config, tokens=_TOKENS)
+            usual = limits.kv_bytes(model.config.text_config, tokens=KEPT_TOKENS)
             kv_bytes = min(usual, limits.free_bytes() // 2)
         self._kv_bytes = kv_bytes
         self._conversations: list[PromptCache] = []  # the one used last at the end
@@ -79,15 +83,30 @@ class GenerationCache:
             found = best
         self._use(found)
         self.trim()
+        self._make_room(rope_length - len(found))
         return found
 
     def trim(self) -> None:
         """Let conversations go until the others are within the budget."""
-        while len(self._conversations) > 1 and self.nbytes > self._kv_bytes:
-            idle = [each for each in self._conversations[:-1] if not each.in_use]
-            if not idle:
-                return
-            self._conversations.remove(idle[0])
+        while self.nbytes > self._kv_bytes and self._forget_oldest():
+            pass
+
+    def _make_room(self, tokens: int) -> None:
+        """Let conversations go while memory lacks room for `tokens` more of the last.
+
+        Buffers are given back at once: what waits for reuse is not free for others.
+        """
+        text = self._model.config.text_config
+        while limits.missing_bytes(text, tokens=tokens) > 0 and self._forget_oldest():
+            mx.clear_cache()
+
+    def _forget_oldest(self) -> bool:
+        """Lets the conversation go that was unused for longest, the last one never."""
+        for cache in self._conversations[:-1]:
+            if not cache.in_use:
+                self._conversations.remove(cache)
+                return True
+        return False
 
     def clear(self) -> None:
         """Forgets all conversations and features."""

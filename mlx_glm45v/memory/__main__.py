@@ -51,9 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--video-seconds", type=float, default=0.0, metavar="S", help="a 1080p clip"
     )
-    parser.add_argument(
-        "--kv-bits", type=int, choices=(2, 4, 8), help="a quantised cache"
-    )
+    parser.add_argument("--kv-bits", type=int, choices=(4, 8), help="a quantised cache")
     parser.add_argument(
         "--prefill-step-size",
         type=int,
@@ -124,6 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(*report.table(on_macs), sep="\n")
         print(*report.verdict_table(on_sizes), sep="\n")
         print(report.verdict_line(verdict_here, here))
+        print(report.kept_line(on_macs))
     return 0 if verdict_here.fits in ("yes", "streamed") else DOES_NOT_FIT
 
 

@@ -11,8 +11,9 @@ from typing import Literal
 
 from .experts import ExpertPlan
 from .footprint import Footprint
+from .formulas import kv_token_bytes
 from .machine import GIB, Machine
-from .request import Request
+from .request import KEPT_TOKENS, Request
 from .sizes import gigabytes
 
 # What the SSDs of current Macs read, about.
@@ -68,6 +69,16 @@ def table(footprint: Footprint) -> list[str]:
         f"  {name:<17}{gigabytes(size):>9}  {note}".rstrip()
         for name, size, note in rows
     ]
+
+
+def kept_line(footprint: Footprint) -> str:
+    """What conversations answered before may take beside the sum."""
+    token = kv_token_bytes(footprint.config.text_config, None, footprint.backend)
+    return (
+        f"Conversations answered before stay in memory, up to "
+        f"{gigabytes(KEPT_TOKENS * token)} of what is left over; they leave for a "
+        "question that needs it."
+    )
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:

@@ -16,6 +16,9 @@ LARGEST_VIDEO_TOKENS = 30_000
 # A 1080p picture, or pair of frames.
 HD_FRAME_TOKENS = 2691
 
+# Conversations answered before stay in memory up to what so many tokens take.
+KEPT_TOKENS = 32_768
+
 # mlx-lm's quantised cache: its bits, and its groups.
 KV_BITS = (4, 8)
 KV_GROUP = 64

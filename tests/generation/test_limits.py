@@ -1,7 +1,11 @@
 import mlx.core as mx
 import pytest
 
-from mlx_glm45v.generation.limits import request_bytes, working_limits
+from mlx_glm45v.generation.limits import free_bytes, request_bytes, working_limits
+from mlx_glm45v.generation.reuse import KEPT_TOKENS, GenerationCache
+from mlx_glm45v.memory.request import KEPT_TOKENS as PLANNED_TOKENS
+from tests.generation.fakes import ScriptedModel, make_prompt
+from tests.generation.small_model import tokens
 
 GB = 10**9
 # What Metal recommends, about, of 32 to 512 GB.
@@ -89,3 +93,27 @@ def test_a_request_counts_its_cache(demo):
     # keys and values, 16 bits each
     heads = config.num_key_value_heads * config.size_of_head
     assert per_token == 2 * config.num_hidden_layers * heads * 2
+
+
+@pytest.mark.parametrize(("free", "kept"), [(3 * GB, 3), (1 * GB, 1)])
+def test_kept_conversations_leave_for_a_request_that_lacks_memory(limits, free, kept):
+    """Room for a request's work is two gigabytes and its own cache."""
+    limits.recommended = mx.get_active_memory() + 100 * GB
+    model = ScriptedModel()
+    cache = GenerationCache(model)
+    for start in (1, 2):
+        prompt = make_prompt([start] * 9)
+        tokens(model, prompt, cache=cache.conversation(prompt, rope_length=60))
+    assert len(cache) == 2
+    limits.recommended = mx.get_active_memory() + free
+    cache.conversation(make_prompt([3] * 9), rope_length=60)
+    assert len(cache) == kept
+
+
+def test_the_planner_knows_what_conversations_may_keep():
+    assert KEPT_TOKENS == PLANNED_TOKENS
+
+
+def test_without_metal_the_memory_that_the_system_would_give_is_free():
+    """A machine that runs this has a megabyte, and no petabyte."""
+    assert 2**20 < free_bytes() < 2**50

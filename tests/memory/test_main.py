@@ -48,6 +48,7 @@ def test_a_config_file_is_enough(config_file: Path, capsys):
         assert row in said
     assert "96 GB   77.3 GB for the GPU  fits" in said
     assert "this machine" in said or "this Apple" in said
+    assert "Conversations answered before stay in memory, up to 6.2 GB" in said
 
 
 def test_json_is_one_document(config_file: Path, capsys):
