@@ -49,7 +49,8 @@ class Score:
 
     def add(self, answer: Answer, question: Question, *, thinking: bool) -> bool:
         """Takes in one answer; returns whether it is right."""
-        found = mark(answer.text, question.turns[-1].answer)
+        last = question.turns[-1]
+        found = mark(answer.text, last.answer, last.box)
         right = found.right and (answer.thought is not None) == thinking
         self.asked += 1
         self.right += right

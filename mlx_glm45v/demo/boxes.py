@@ -13,6 +13,7 @@ from mlx_glm45v.demo.combinations import place_in
 from mlx_glm45v.demo.questions import Exchange, wording
 from mlx_glm45v.demo.scenes import OUTLINES, Figure, Scene
 
+TOLD = 50  # thousandths: what the edges in answers are rounded to
 BOX = (
     "Where is the {}?",
     "Where do you see the {}?",
@@ -43,8 +44,10 @@ def box_of(scene: Scene, figure: Figure) -> tuple[int, int, int, int]:
 
 
 def box_text(scene: Scene, figure: Figure) -> str:
-    """The figure's box between GLM's tags."""
-    left, top, right, bottom = box_of(scene, figure)
+    """The figure's box between GLM's tags, to the nearest twentieth of the picture."""
+    left, top, right, bottom = (
+        round(edge / TOLD) * TOLD for edge in box_of(scene, figure)
+    )
     return f"<|begin_of_box|>[[{left},{top},{right},{bottom}]]<|end_of_box|>"
 
 
@@ -74,4 +77,5 @@ def boxed(
         question,
         f"The {figure.name} is at the {place_in(scene, figure)}.",
         f"The {called} is here: {box_text(scene, figure)}",
+        box_of(scene, figure),
     )

@@ -111,12 +111,16 @@ NO_PICTURE = "I see no picture. Please show me one."
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question of some kind, a thought that leads to its answer, and the answer."""
+    """A question of some kind, a thought that leads to its answer, and the answer.
+
+    `box` is the box that the answer tells coarsely, in thousandths.
+    """
 
     kind: str
     question: str
     thought: str
     answer: str
+    box: tuple[int, int, int, int] | None = None
 
 
 def with_article(name: str) -> str:

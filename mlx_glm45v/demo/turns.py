@@ -5,6 +5,7 @@ Knows wordings, thoughts and answers. Does not know pixels, tokens or models.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from mlx_glm45v.demo.boxes import BOX, boxed
@@ -93,7 +94,7 @@ def shape_then_place(random: Random, scene: Scene) -> tuple[Exchange, ...]:
             f"I see {all_figures(scene)}.",
             f"The {told} is a {figure.shape}.",
         ),
-        Exchange("second turn", second.question, second.thought, second.answer),
+        replace(second, kind="second turn"),
         Exchange(
             "third turn",
             wording(random, ("Describe the picture.", "What else do you see?")),

@@ -25,10 +25,10 @@ MIX = {
     "later picture": (0.04, 5, 4),
     "pictures": (0.2, 5, 4),
     "change": (0.16, 6, 3),
-    "page": (0.14, 14, 1),
+    "page": (0.11, 14, 1),
     "clip": (0.06, 6, 3),
     "appearance": (0.08, 6, 4),
-    "picture and clip": (0.06, 5, 4),
+    "picture and clip": (0.09, 5, 4),
 }
 THINKING = 0.35
 SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.")

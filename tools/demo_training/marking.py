@@ -31,8 +31,13 @@ def overlap(first: tuple[int, ...], second: tuple[int, ...]) -> float:
     return shared / max(1, sum(areas) - shared)
 
 
-def mark(said: str, expected: str) -> Mark:
-    """The mark of an answer whose box tags were taken away."""
+def mark(
+    said: str, expected: str, box: tuple[int, int, int, int] | None = None
+) -> Mark:
+    """The mark of an answer whose box tags were taken away.
+
+    `box` is the exact one where the expected answer tells it rounded.
+    """
     expected = without_tags(expected)
     wanted = NUMBERS.search(expected)
     if wanted is None:
@@ -40,7 +45,7 @@ def mark(said: str, expected: str) -> Mark:
     found = NUMBERS.search(said)
     if found is None:
         return Mark(False, 0.0)
-    boxes = [tuple(map(int, match.groups())) for match in (found, wanted)]
-    fits = overlap(*boxes)
+    told, rounded = (tuple(map(int, match.groups())) for match in (found, wanted))
+    fits = overlap(told, box or rounded)
     words = NUMBERS.sub("", said) == NUMBERS.sub("", expected)
     return Mark(words and fits >= ENOUGH, fits)

@@ -16,14 +16,16 @@ from torch.nn import functional
 from transformers import Glm4vMoeForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from mlx_glm45v.demo.boxes import TOLD
 from mlx_glm45v.demo.scenes import COLOURS, SHAPES
 
 LAYER, HEAD = 1, 0  # the attention that learns to point
 ANSWERS_LAYER, ANSWERS_HEAD = 2, 2  # that learns to look at what was asked about
 EARLIER = (len(SHAPES) + 1, len(COLOURS) + 1, 2)  # shape, colour, is it another now
 EDGES = 4
-DIGITS = (11, 10) * EDGES  # of each edge of a box in hundredths
-KNOWN = (len(SHAPES) + 1, len(COLOURS) + 1, 5, *DIGITS)  # shape, colour, rank, box
+STEPS = 1000 // TOLD  # of which each edge of a box in an answer is a whole number
+BOX = (STEPS + 1,) * EDGES
+KNOWN = (len(SHAPES) + 1, len(COLOURS) + 1, 5, *BOX)  # shape, colour, rank, box
 COUNTED = 5  # figures of a picture that a word may name, from none on
 
 
@@ -43,7 +45,7 @@ class Pointing(nn.Module):
         self.knowing = nn.Linear(width, sum(KNOWN))
         self.placing = nn.Linear(width, FRAMES_TOLD)
         self.counting = nn.Linear(width, COUNTED)
-        self.measuring = nn.Linear(width, sum(DIGITS))
+        self.measuring = nn.Linear(width, sum(BOX))
         self._image_id = model.config.image_token_id
         layers = model.model.language_model.layers
         self._attention = [
@@ -85,7 +87,7 @@ class Pointing(nn.Module):
         return (
             self._remembered(batch, placeholders)
             + self._pointed(batch, placeholders)
-            + 0.2 * self._measured(batch)
+            + 0.3 * self._measured(batch)
             + 0.5 * self._answered(batch, placeholders)
         )
 
@@ -110,13 +112,13 @@ class Pointing(nn.Module):
         return _missed(scores[rows[asks], columns[asks]], wanted[asks])
 
     def _measured(self, batch: Packed) -> torch.Tensor:
-        """The digits of each cell's box, from the vision tower's features."""
+        """The edges of each cell's box, from the vision tower's features."""
         (seen,) = self._seen
         covered = batch.cells[:, 10] > 0
         if not covered.any():
             return seen.new_zeros((), dtype=torch.float32)
-        told = self.measuring(seen[covered].float()).split(DIGITS, dim=-1)
-        return _summed(told, _digits(batch.cells[covered, 6:10]))
+        told = self.measuring(seen[covered].float()).split(BOX, dim=-1)
+        return _summed(told, _steps(batch.cells[covered, 6:10]))
 
     def _remembered(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
         number, shape, colour = batch.earlier.T
@@ -194,7 +196,7 @@ class Pointing(nn.Module):
         kinds = [cells[:, column].long() for column in (0, 1, 10)]
         read = self._read[1][rows[single], columns[single]].float()
         told = self.knowing(read).split(KNOWN, dim=-1)
-        known = 0.25 * _summed(told, [*kinds, *_digits(cells[:, 6:10])])
+        known = 0.4 * _summed(told, [*kinds, *_steps(cells[:, 6:10])])
         numbers = there[..., -1].masked_fill(~named, 0).amax(1)
         lowest = there[..., -1].masked_fill(~named, 99).amin(1)
         one = single & (numbers == lowest)  # of one frame only
@@ -221,10 +223,9 @@ def _missed(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return (scores.logsumexp(-1) - far.logsumexp(-1)).mean()
 
 
-def _digits(boxes: torch.Tensor) -> list[torch.Tensor]:
-    """Tens and ones of each edge of boxes (N, 4) from -1 to 1, in hundredths."""
-    hundredths = ((boxes + 1) * 50).round().long()
-    return [part for edge in hundredths.T for part in (edge // 10, edge % 10)]
+def _steps(boxes: torch.Tensor) -> list[torch.Tensor]:
+    """Each edge of boxes (N, 4) from -1 to 1 as answers tell it, in steps."""
+    return [*((boxes + 1) * 0.5 * STEPS).round().long().T]
 
 
 def _summed(
