@@ -8,7 +8,14 @@ from mlx_glm45v.demo import asking, boxes, turns
 from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.demo.pages import random_page
-from mlx_glm45v.demo.scenes import COLOURS, SHAPES, Figure, Scene, draw
+from mlx_glm45v.demo.scenes import (
+    COLOURS,
+    SHAPES,
+    Figure,
+    Scene,
+    draw,
+    random_scene,
+)
 from mlx_glm45v.demo.words import NEVER_SEEN
 
 
@@ -41,6 +48,16 @@ def test_a_box_is_written_between_glms_tags():
         re.search(r"<\|begin_of_box\|>\[\[\d+,\d+,\d+,\d+\]\]<\|end_of_box\|>$", one)
         for one in told
     )
+
+
+def test_a_box_is_told_in_twentieths_and_kept_exactly():
+    for seed in range(20):
+        scene = random_scene(Random(seed))
+        told = boxes.box(Random(seed), scene)
+        said = np.array(re.findall(r"\d+", told.answer)[-4:], int)
+        assert not (said % 50).any()
+        assert told.box is not None
+        assert np.abs(said - told.box).max() <= 25
 
 
 def test_a_figure_is_called_by_what_tells_it_from_the_others():

@@ -31,6 +31,12 @@ def test_a_box_is_right_where_words_are_and_it_fits(said, right):
     assert found.overlap is not None
 
 
+def test_a_box_is_measured_against_the_exact_one_where_it_is_known():
+    said = "The star is here: [[100,100,200,200]]"
+    found = mark(said, said, box=(100, 100, 200, 150))
+    assert found.overlap == pytest.approx(0.5)
+
+
 def test_words_are_right_as_a_whole():
     assert mark("There is one shape.", "There is one shape.").right
     assert not mark("There is one star.", "There is one shape.").right
