@@ -1,9 +1,10 @@
 """Streamed experts measured in a process of its own: `offload_case.py SPEC`.
 
-SPEC is JSON: way ("ours", "mlx-vlm", both with "resident" or without), folder, budget
-in bytes, prefill and decode (numbers of tokens), result (a file for the logits). Prints
-one line of JSON. Times are of the clock and of the processor, bytes from
-/proc/self/io's rchar and from the runtime's own counters, memory is VmHWM.
+SPEC is JSON: way ("ours", "mlx-vlm"), folder, budget in bytes or null, prefill and
+decode (numbers of tokens), products (false leaves the experts' products out), result (a
+file for the logits). Prints one line of JSON. Times are of the clock and of the
+processor, bytes from /proc/self/io's rchar and from the runtime's own counters, memory
+is VmHWM.
 
 After a chunk of prompt and `decode` tokens one token is repeated from an empty cache:
 all its experts are in memory then, and nothing is read.
@@ -115,6 +116,8 @@ def main() -> None:
     import numpy as np
 
     _imports(spec["way"])
+    if not spec["products"]:
+        mx.gather_qmm = without_product
     imported = proc("status", "VmHWM") * 1024
     begin = _now()
     runtime = RUNTIMES[spec["way"]](Path(spec["folder"]), spec["budget"])
@@ -143,6 +146,30 @@ def main() -> None:
         runtime.begin()
         found["hits"].append(step(ids[-1:]))
     print(json.dumps(found))
+
+
+def without_product(
+    x: Any,
+    w: Any,
+    scales: Any,
+    biases: Any = None,
+    lhs_indices: Any = None,
+    rhs_indices: Any = None,
+    **_: Any,
+) -> Any:
+    """In place of `mx.gather_qmm`: zeros that wait for all that it would have read.
+
+    On the CPU backend the product takes nearly all of a token's time. Without it, what
+    is left is choosing, waiting, reading and copying.
+    """
+    import mlx.core as mx
+    import numpy as np
+
+    rows = x.shape[:-2] if lhs_indices is None else lhs_indices.shape
+    shape = (*np.broadcast_shapes(rows, rhs_indices.shape), x.shape[-2], w.shape[-2])
+    parts = (x, w, scales, *(() if biases is None else (biases,)))
+    corners = [part.flatten()[:1].astype(mx.float32) * 0 for part in parts]
+    return mx.zeros(shape, x.dtype) + mx.concatenate(corners).sum()
 
 
 def _imports(way: str) -> None:

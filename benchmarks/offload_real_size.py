@@ -119,6 +119,7 @@ def run(case: Case, made: Slice, arguments: argparse.Namespace) -> dict[str, Any
         "prefill": arguments.prefill,
         "decode": arguments.decode,
         "seed": arguments.seed,
+        "products": not arguments.no_products,
         "result": str(_logits_file(made, case)),
     }
     python = sys.executable if case.way == "ours" else arguments.peer_python
@@ -271,6 +272,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prefill", type=int, default=32, help="tokens of a chunk")
     parser.add_argument("--decode", type=int, default=32, help="tokens after it")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--no-products", action="store_true", help="leave the experts' products out"
+    )
     return parser.parse_args()
 
 
@@ -327,6 +331,7 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "mlx": version("mlx"),
         "layers": layers,
         "scale": arguments.scale,
+        "products": not arguments.no_products,
         "source_bytes": bytes_of(made.folder),
         "repack": repack,
         "rows": rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from benchmarks.offload_case import Ours
+from benchmarks.offload_case import Ours, without_product
 from benchmarks.offload_real_size import Case, Slice, condense, make_slice, summary
 
 
@@ -51,6 +51,21 @@ def test_the_slices_tokens_choose_many_experts(made: Slice) -> None:
         mx.eval(runtime.logits([token]))
     counted = runtime.counters()
     assert 0.2 < counted["missed"] / counted["chosen"] < 0.8
+
+
+@pytest.mark.parametrize("with_rows", [False, True])
+def test_what_stands_for_a_product_has_its_shape(with_rows: bool) -> None:
+    packed, scales, biases = mx.quantize(mx.random.normal((6, 32, 64)))
+    experts = mx.array([5, 0, 2], mx.uint32)
+    given = {"rhs_indices": experts, "transpose": True, "group_size": 64, "bits": 4}
+    rows = 2 if with_rows else 3
+    if with_rows:
+        given["lhs_indices"] = mx.array([0, 0, 1], mx.uint32)
+    x = mx.random.normal((rows, 1, 64))
+    real = mx.gather_qmm(x, packed, scales, biases, **given)
+    stub = without_product(x, packed, scales, biases, **given)
+    assert (stub.shape, stub.dtype) == (real.shape, real.dtype)
+    assert not stub.any()
 
 
 def step(cpu: float, *, missed: int = 0, rchar: int = 0) -> dict[str, float]:
