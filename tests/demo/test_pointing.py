@@ -37,7 +37,7 @@ def test_names_stand_at_tokens_that_end_the_word(packer, demo_folder):
 
 def test_the_frame_before_is_the_other_picture_of_a_change(packer):
     batch = batch_of(packer, "change")
-    number, shape, colour = batch.earlier.T
+    number, shape, colour, _ = batch.earlier.T
     cells = batch.cells[:, :2].long()
     size = len(number) // 4  # two rows of two pictures
     assert number.tolist() == ([0] * size + [1] * size) * 2
@@ -56,8 +56,8 @@ def test_pages_and_text_ask_for_nothing_that_is_not_there(packer):
 
 
 def told(tokenizer, batch, tokens, number):
-    rows, columns, numbers = tokens.T
-    here = numbers.abs() == number
+    rows, columns, numbers = tokens[:, :3].T
+    here = numbers == number
     return tokenizer.decode(batch.ids[rows[here], columns[here]].tolist())
 
 
@@ -91,11 +91,21 @@ def test_an_answer_goes_with_the_words_that_its_question_names(packer, demo_fold
 
 def test_what_changed_is_asked_of_cells(packer):
     from demo_training.course import padded
-    from demo_training.packing import Branch
+    from demo_training.packing import CHANGE, Branch
 
     from mlx_glm45v.demo.questions import Exchange
 
     turn = Exchange("what changed", "What changed?", "", "Nothing changed.")
     batch = padded([packer.row([], [Branch((turn,), thinking=False)])], pad_id=0)
-    assert (batch.answers[:, 2] < 0).all()
+    assert (batch.answers[:, 3] == CHANGE).all()
     assert len(batch.asked) == 0
+
+
+def test_a_figure_that_an_earlier_picture_has_is_known(packer):
+    batch = batch_of(packer, "picture and clip")
+    number, _, _, again = batch.earlier.T
+    covered = batch.cells[:, 0] > 0
+    assert (again[~covered] == -1).all()
+    assert (again[covered & (number == 0)] == -1).all()
+    later = covered & (number == number.max())
+    assert set(again[later].tolist()) <= {0, 1}

@@ -21,14 +21,14 @@ FRAMES_TOLD = 8
 SEEING = 1000  # steps in which only the vision tower learns
 # format: share of batches, rows of a batch, conversations of a row
 MIX = {
-    "picture": (0.36, 9, 5),
+    "picture": (0.34, 9, 5),
     "later picture": (0.04, 5, 4),
     "pictures": (0.2, 5, 4),
     "change": (0.16, 6, 3),
-    "page": (0.11, 14, 1),
+    "page": (0.1, 14, 1),
     "clip": (0.06, 6, 3),
     "appearance": (0.08, 6, 4),
-    "picture and clip": (0.09, 5, 4),
+    "picture and clip": (0.16, 5, 4),
 }
 THINKING = 0.35
 SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.")
@@ -40,9 +40,9 @@ class Packed:
 
     ids, targets, branches (B, L), positions (3, B, L), pixel_values, grid_thw,
     cells (M, 13) of all placeholders in order, marks (K, 8): row, column, labels,
-    earlier (M, 3) of the same cells as `cells`, see `earlier_cells`; names (N, 4): row,
-    column, shape, colour of each token that names figures; answers (A, 3), asked
-    (Q, 3): row, column, number, see `packing.Row`.
+    earlier (M, 4) of the same cells as `cells`, see `earlier_cells`; names (N, 4): row,
+    column, shape, colour of each token that names figures; answers (A, 4), asked
+    (Q, 3): row, column, number, topic, see `packing.Row`.
     """
 
     ids: torch.Tensor
@@ -69,17 +69,30 @@ class Packed:
 
 
 def earlier_cells(media: Sequence[Media]) -> np.ndarray:
-    """(cells, 3): the number of a cell's frame in its row, and the shape and colour of
-    the same cell one frame (pair) before; -1 where there is no such cell."""
-    told = [np.zeros((0, 3), np.int64)]
+    """(cells, 4): the number of a cell's frame in its row, the shape and colour of the
+    same cell one frame (pair) before, and whether an earlier medium has its figure; -1
+    where there is no such cell, or no figure."""
+    told = [np.zeros((0, 4), np.int64)]
+    seen: set[tuple[int, int]] = set()
     before = None
     number = 0
-    for one in media:
-        for cells in np.split(one.cells, len(one.pairs)):
-            labels = np.full((len(cells), 3), -1, np.int64)
+    for index, one in enumerate(media):
+        kinds = [(int(shape), int(colour)) for shape, colour in one.cells[:, :2]]
+        again = np.array(
+            [kind in seen if index and kind[0] else -1 for kind in kinds], np.int64
+        )
+        seen |= set(kinds)
+        parts = zip(
+            np.split(one.cells, len(one.pairs)),
+            np.split(again, len(one.pairs)),
+            strict=True,
+        )
+        for cells, repeated in parts:
+            labels = np.full((len(cells), 4), -1, np.int64)
+            labels[:, 3] = repeated
             labels[:, 0] = min(number, FRAMES_TOLD - 1)
             if before is not None and before[0] == one.grid:
-                labels[:, 1:] = before[1][:, :2]
+                labels[:, 1:3] = before[1][:, :2]
             told.append(labels)
             before = (one.grid, cells)
             number += 1

@@ -277,7 +277,7 @@ LESSONS: Mapping[str, Lesson] = {
     "colour in a video": Lesson("clip", _one(questions.clip_colour), 0.6),
     "turns about a video": Lesson("clip", _clip_turns, 0.6),
     "when": Lesson("appearance", _one(asking.when)),
-    "picture and video": Lesson("picture and clip", _both(asking.in_both)),
+    "picture and video": Lesson("picture and clip", _both(asking.in_both), 2.0),
     "one of both": Lesson("picture and clip", _both(asking.beside_clip)),
     "greeting": Lesson("nothing", _greeting),
     "never taught, no picture": Lesson("nothing", _unknown),

@@ -40,13 +40,13 @@ class Branch:
 @dataclass(frozen=True)
 class Row:
     """ids, targets, branches (L,), positions (3, L), marks (K, 7), names (N, 3), media,
-    answers (A, 2), asked (Q, 2).
+    answers (A, 3), asked (Q, 2).
 
     `targets` holds the next id or -100, `branches` 0 for the shared start and then the
     number of the conversation. A mark is its token's index and what is there by then; a
     name its token's index, shape and colour (see `naming`). The tokens of an answer and
-    those that name figures in its question share a number, behind their index; it is
-    negative where the answer is about a change between pictures.
+    those that name figures in its question share a number, behind their index; behind
+    the answer's stands the topic too.
     """
 
     ids: np.ndarray
@@ -60,9 +60,16 @@ class Row:
     media: tuple[Media, ...]
 
 
-def asks_for_change(text: str) -> bool:
-    """Whether a question is one of `CHANGED`."""
-    return any(word in text for word in ("changed", "different", "difference"))
+NAMES, CHANGE, SAME = range(3)
+
+
+def topic_of(question: str) -> int:
+    """What an answer has to look at: named figures, a change, or the same elsewhere."""
+    if any(word in question for word in ("changed", "different", "difference")):
+        return CHANGE
+    if any(word in question for word in ("same shape", "of the video", "show what")):
+        return SAME
+    return NAMES
 
 
 class Packer:
@@ -157,12 +164,13 @@ class Packer:
         numbers, positions = [np.zeros(len(start), np.int64)], [shared]
         follows = int(shared[0, -1]) + 1  # the last token is text
         names: list[tuple[int, int, int]] = []
-        answers: list[tuple[int, int]] = []
+        answers: list[tuple[int, int, int]] = []
         asked: list[tuple[int, int]] = []
         length = len(start)
         for number, branch in enumerate(branches, 1):
             told: list[int] = []
             spoken: list[bool] = []
+            turn, topic = 0, NAMES
             about: list[int] = []  # the tokens that the question names figures with
             for text, is_spoken in self.pieces(branch):
                 new, named = self.encode(text)
@@ -174,10 +182,10 @@ class Packer:
                     if here or not IT.search(text):
                         about = here
                     asked += [(token, turn) for token in about]
-                    shared_by = -turn if asks_for_change(text) else turn
+                    topic = topic_of(text)
                 if "<|user|>" in text:
                     # From the token before the answer on, which says its first word.
-                    answers += [(at - 1 + i, shared_by) for i in range(len(new))]
+                    answers += [(at - 1 + i, turn, topic) for i in range(len(new))]
                 told += new
                 spoken += [is_spoken] * len(new)
             own = np.array(told, np.int64)
@@ -198,7 +206,7 @@ class Packer:
             np.concatenate(positions, axis=1),
             self._marks(start, media),
             np.array(names, np.int64).reshape(-1, 3),
-            np.array(answers, np.int64).reshape(-1, 2),
+            np.array(answers, np.int64).reshape(-1, 3),
             np.array(asked, np.int64).reshape(-1, 2),
             tuple(media),
         )

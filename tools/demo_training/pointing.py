@@ -11,6 +11,7 @@ from functools import partial
 
 import torch
 from demo_training.course import FRAMES_TOLD, Packed
+from demo_training.packing import CHANGE, SAME
 from torch import nn
 from torch.nn import functional
 from transformers import Glm4vMoeForConditionalGeneration
@@ -46,6 +47,7 @@ class Pointing(nn.Module):
         self.placing = nn.Linear(width, FRAMES_TOLD)
         self.counting = nn.Linear(width, COUNTED)
         self.measuring = nn.Linear(width, sum(BOX))
+        self.meeting = nn.Linear(width, 2)
         self._image_id = model.config.image_token_id
         layers = model.model.language_model.layers
         self._attention = [
@@ -93,18 +95,19 @@ class Pointing(nn.Module):
 
     def _answered(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
         """Answers look at what their question names, or at the cells that changed."""
-        rows, columns, number = batch.answers.T
+        rows, columns, number, topic = batch.answers.T
         wanted = torch.zeros(len(rows), batch.ids.shape[1], dtype=torch.bool)
         where, at, asked = batch.asked.T
         same = (rows[:, None] == where) & (number[:, None] == asked)
         answer, target = same.nonzero().T
         wanted[answer, at[target]] = True
-        before = batch.earlier[:, 1:]
+        before, again = batch.earlier[:, 1:3], batch.earlier[:, 3]
         changed = torch.zeros_like(placeholders)
         changed[placeholders] = (before[:, 0] >= 0) & (
             before != batch.cells[:, :2].long()
         ).any(1)
-        wanted |= changed[rows] & (number < 0)[:, None]
+        wanted |= changed[rows] & (topic == CHANGE)[:, None]
+        wanted |= self._same(again, placeholders)[rows] & (topic == SAME)[:, None]
         asks = wanted.any(1)
         if not asks.any():
             return batch.cells.new_zeros(())
@@ -120,8 +123,17 @@ class Pointing(nn.Module):
         told = self.measuring(seen[covered].float()).split(BOX, dim=-1)
         return _summed(told, _steps(batch.cells[covered, 6:10]))
 
+    @staticmethod
+    def _same(again: torch.Tensor, placeholders: torch.Tensor) -> torch.Tensor:
+        """(B, L): the cells of figures that an earlier medium has, or where a row has
+        none of them all its later figures' cells."""
+        label = torch.full(placeholders.shape, -1)
+        label[placeholders] = again
+        same = label == 1
+        return torch.where(same.any(1, keepdim=True), same, label == 0)
+
     def _remembered(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
-        number, shape, colour = batch.earlier.T
+        number, shape, colour, again = batch.earlier.T
         loss = self._read[0].new_zeros((), dtype=torch.float32)
         if number.any():
             numbers = self.numbering(self._read[0][placeholders].float())
@@ -135,6 +147,9 @@ class Pointing(nn.Module):
                 told.split(EARLIER, dim=-1), (*before.T, changed), strict=True
             ):
                 loss = loss + even_loss(logits, labels)
+        if (again >= 0).any():
+            told = self.meeting(self._read[1][placeholders][again >= 0].float())
+            loss = loss + 2 * even_loss(told, again[again >= 0])
         return loss
 
     def _pointed(self, batch: Packed, placeholders: torch.Tensor) -> torch.Tensor:
