@@ -174,8 +174,9 @@ def condense(
     if "missed" in first["prefill"]:
         each = sum(made.sizes.experts) / layers
         each /= made.config.text_config.n_routed_experts
-        needed = first["prefill"]["missed"] * each
-        row["prefill_read_of_needed"] = row["prefill_read"] / max(1.0, needed)
+        # mlx-vlm does not count what it reads for a chunk that needs most experts.
+        if needed := first["prefill"]["missed"] * each:
+            row["prefill_read_of_needed"] = row["prefill_read"] / needed
         chosen = sum(step["chosen"] for step in settled)
         missed = sum(step["missed"] for step in settled)
         row["hit_rate"] = 1 - missed / chosen if chosen else 1.0
