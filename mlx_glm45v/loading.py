@@ -40,7 +40,7 @@ from .offload.install import stream_experts
 from .offload.profile import ExpertProfile
 from .processing.processor import Processor
 from .progress import ProgressCallback, ShouldStop
-from .reading import read_weights
+from .reading import give_back_spare_buffers, read_weights
 from .shards import listed
 
 _STORED_INTEGERS = {mx.uint32: "U32", mx.uint8: "U8"}
@@ -178,6 +178,7 @@ def load_model(
     del weights  # what fusing replaces has to be given back at once
     if fuse:
         _fuse(model, should_stop)
+    mx.clear_cache()
     return model
 
 
@@ -190,7 +191,7 @@ def _fuse(
             raise Cancelled("loading was stopped while projections were joined")
         fuse_projections(layer)
         mx.eval(layer.parameters())
-        mx.clear_cache()
+        give_back_spare_buffers()
 
 
 def _empty_model(checkpoint: Checkpoint) -> Glm4vMoeForConditionalGeneration:

@@ -17,6 +17,9 @@ from .matching import Match, Source
 from .model.weights import keeps_float32, layer_of
 from .progress import Progress, ProgressCallback, ShouldStop
 
+# Buffers that MLX keeps for reuse count as the process's memory.
+_SPARE_BYTES = 256 * 2**20
+
 
 def read_weights(
     matched: Match,
@@ -50,12 +53,17 @@ def read_weights(
             uses[source.name] -= 1
             if not uses[source.name]:
                 del stored[source.name]
-        # Buffers that MLX keeps for reuse count as the process's memory.
-        mx.clear_cache()
+        give_back_spare_buffers()
         done += _nbytes(sources, shares)
         if progress is not None:
             progress(Progress("load", done, total, key))
     return weights
+
+
+def give_back_spare_buffers() -> None:
+    """Few may wait to be filled again, which is faster than new memory."""
+    if mx.get_cache_memory() > _SPARE_BYTES:
+        mx.clear_cache()
 
 
 def _open(matched: Match) -> dict[str, mx.array]:
