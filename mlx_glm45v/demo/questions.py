@@ -183,9 +183,17 @@ def count(random: Random, scene: Scene) -> Exchange:
 
 
 def count_some(random: Random, scene: Scene) -> Exchange:
-    """The number of figures of one shape, at times of one that is not there."""
+    """The number of figures of one shape, often of one there twice, or not at all."""
     there = [figure.shape for figure in scene.figures]
-    shape = random.choice(there if random.random() < 0.75 else SHAPES)
+    often = [shape for shape in SHAPES if there.count(shape) > 1]
+    absent = [shape for shape in SHAPES if shape not in there]
+    sort = random.random()
+    if often and sort < 0.4:
+        shape = random.choice(often)
+    elif absent and sort > 0.75:
+        shape = random.choice(absent)
+    else:
+        shape = random.choice(there)
     return Exchange(
         "count",
         wording(random, COUNT_SOME, shape),

@@ -258,10 +258,10 @@ def _clip_turns(random: Random, shown: Shown) -> Turns:
 LESSONS: Mapping[str, Lesson] = {
     "describe": Lesson("picture", _one(questions.describe), 0.5),
     "count": Lesson("picture", _one(questions.count), 0.4),
-    "count of a shape": Lesson("picture", _one(questions.count_some), 1.6),
+    "count of a shape": Lesson("picture", _one(questions.count_some), 2.0),
     "colour": Lesson("picture", _one(questions.colour), 1.0),
     "shape": Lesson("picture", _one(questions.shape), 0.7),
-    "box": Lesson("picture", _one(boxes.box), 2.0),
+    "box": Lesson("picture", _one(boxes.box), 3.0),
     "second turn": Lesson("picture", _second, 0.6),
     "third turn": Lesson("picture", _turns, 0.8),
     "never taught": Lesson("picture", _unknown, 0.2),
