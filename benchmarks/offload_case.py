@@ -1,8 +1,8 @@
 """Streamed experts measured in a process of its own: `offload_case.py SPEC`.
 
 SPEC is JSON: way ("ours", "mlx-vlm"), folder, budget in bytes or null, prefill and
-decode (numbers of tokens), products (false leaves the experts' products out), result (a
-file for the logits). Prints one line of JSON. Times are of the clock and of the
+decode (numbers of tokens), products (false leaves quantised ones out), result (a file
+for the logits). Prints one line of JSON. Times are of the clock and of the
 processor, bytes from /proc/self/io's rchar and from the runtime's own counters, memory
 is VmHWM.
 
@@ -118,6 +118,7 @@ def main() -> None:
     _imports(spec["way"])
     if not spec["products"]:
         mx.gather_qmm = without_product
+        mx.quantized_matmul = without_matmul
     imported = proc("status", "VmHWM") * 1024
     begin = _now()
     runtime = RUNTIMES[spec["way"]](Path(spec["folder"]), spec["budget"])
@@ -159,17 +160,30 @@ def without_product(
 ) -> Any:
     """In place of `mx.gather_qmm`: zeros that wait for all that it would have read.
 
-    On the CPU backend the product takes nearly all of a token's time. Without it, what
+    On the CPU backend products take nearly all of a token's time. Without them, what
     is left is choosing, waiting, reading and copying.
     """
-    import mlx.core as mx
     import numpy as np
 
     rows = x.shape[:-2] if lhs_indices is None else lhs_indices.shape
-    shape = (*np.broadcast_shapes(rows, rhs_indices.shape), x.shape[-2], w.shape[-2])
-    parts = (x, w, scales, *(() if biases is None else (biases,)))
-    corners = [part.flatten()[:1].astype(mx.float32) * 0 for part in parts]
-    return mx.zeros(shape, x.dtype) + mx.concatenate(corners).sum()
+    rows = np.broadcast_shapes(rows, rhs_indices.shape)
+    return _zeros((*rows, x.shape[-2], w.shape[-2]), x, w, scales, biases)
+
+
+def without_matmul(x: Any, w: Any, scales: Any, biases: Any = None, **_: Any) -> Any:
+    """In place of `mx.quantized_matmul`."""
+    return _zeros((*x.shape[:-1], w.shape[-2]), x, w, scales, biases)
+
+
+def _zeros(shape: tuple[int, ...], *waits_for: Any) -> Any:
+    import mlx.core as mx
+
+    corners = [
+        array.flatten()[:1].astype(mx.float32) * 0
+        for array in waits_for
+        if array is not None
+    ]
+    return mx.zeros(shape, waits_for[0].dtype) + mx.concatenate(corners).sum()
 
 
 def _imports(way: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from benchmarks.offload_case import Ours, without_product
+from benchmarks.offload_case import Ours, without_matmul, without_product
 from benchmarks.offload_real_size import Case, Slice, condense, make_slice, summary
 
 
@@ -66,6 +66,8 @@ def test_what_stands_for_a_product_has_its_shape(with_rows: bool) -> None:
     stub = without_product(x, packed, scales, biases, **given)
     assert (stub.shape, stub.dtype) == (real.shape, real.dtype)
     assert not stub.any()
+    real = mx.quantized_matmul(x, packed[0], scales[0], biases[0])
+    assert without_matmul(x, packed[0], scales[0], biases[0]).shape == real.shape
 
 
 def step(cpu: float, *, missed: int = 0, rchar: int = 0) -> dict[str, float]:
