@@ -15,7 +15,6 @@ from mlx_glm45v.generation.events import (
     TextDelta,
     Usage,
 )
-from mlx_glm45v.model.traffic import ExpertTraffic
 from mlx_glm45v.progress import Progress
 
 _DIM, _PLAIN, _CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
@@ -107,21 +106,8 @@ class Terminal:
             f"first token after {usage.time_to_first_token:.2f}\n"
             f"memory     {usage.peak_memory / 1e9:.2f} GB at the peak"
         )
-        if usage.prompt_experts and usage.answer_experts:
-            self._experts(usage, usage.prompt_experts, usage.answer_experts)
-
-    def _experts(
-        self, usage: Usage, prompt: ExpertTraffic, answer: ExpertTraffic
-    ) -> None:
-        from mlx_glm45v.memory.sizes import gigabytes
-
-        a_token = gigabytes(round(usage.expert_bytes_per_token))
-        self.note(
-            f"experts    {answer.hit_rate:.0%} of those chosen were in memory, "
-            f"{a_token} a token read at {answer.bandwidth / 1e9:.1f} GB/s; for the "
-            f"prompt {gigabytes(prompt.bytes_read)} at "
-            f"{prompt.bandwidth / 1e9:.1f} GB/s"
-        )
+        if usage.resident_experts is not None:
+            self.note(_experts(usage))
 
     def _text(self, delta: TextDelta) -> None:
         self._clear_progress()
@@ -158,6 +144,21 @@ class Terminal:
             self._err.write(_CLEAR_LINE)
             self._err.flush()
             self._has_progress = False
+
+
+def _experts(usage: Usage) -> str:
+    from mlx_glm45v.memory.sizes import gigabytes
+
+    said = [f"experts    {usage.resident_experts:.0%} have room in memory"]
+    if (prompt := usage.prompt_experts) is not None and prompt.chosen:
+        said.append(f"for the prompt {gigabytes(prompt.bytes_read)} were read")
+    if (answer := usage.answer_experts) is not None and answer.chosen:
+        said.append(
+            f"{answer.hit_rate:.0%} of those chosen for the answer were there, "
+            f"{gigabytes(round(usage.expert_bytes_per_token))} a token were read at "
+            f"{answer.bandwidth / 1e9:.1f} GB/s"
+        )
+    return "; ".join(said)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -24,9 +24,9 @@ _TIDY_EVERY = 256
 class Decoder:
     """Reads tokens from the model one step behind its computation.
 
-    A token that has been read has also been fed, unless it was asked not to: the cache
-    holds it, and the token after it has been chosen but stands nowhere. Dropping that
-    one is free.
+    A token that has been read has also been fed, unless it was asked not to or experts
+    are streamed: the cache holds it, and the token after it has been chosen but stands
+    nowhere. Dropping that one is free.
     """
 
     def __init__(
@@ -43,26 +43,45 @@ class Decoder:
         self._cache = cache
         self._choose = choose
         self._rope_length = rope_length
+        self._waits = model.expert_source is not None
+        self._waiting: int | None = None
         self._next = choose(logits)
         mx.async_eval(self._next)
 
     def read(self, *, last: bool = False) -> int:
-        """The next token; the one after it is on its way, unless this is the last."""
+        """The next token; the one after it is on its way, unless this is the last.
+
+        Layers with streamed experts wait for what they read, so that running ahead
+        would only keep this token back: there it is fed when the next one is asked for.
+        """
+        self._feed_waiting()
         current = self._next
-        if not last:
+        if not last and not self._waits:
             self._feed(current)
         token = current.item()
         assert isinstance(token, int)
-        if not last:
-            self._cache.advance([token])
-            if len(self._cache) % _TIDY_EVERY == 0:
-                mx.clear_cache()
+        if not last and self._waits:
+            self._waiting = token
+        elif not last:
+            self._advance([token])
         return token
 
     def force(self, tokens: Sequence[int]) -> None:
         """Feeds `tokens` as if they had been chosen, in place of the one on its way."""
+        self._feed_waiting()
         self._feed(mx.array(list(tokens), dtype=mx.int32))
+        self._advance(tokens)
+
+    def _feed_waiting(self) -> None:
+        token, self._waiting = self._waiting, None
+        if token is not None:
+            self._feed(mx.array([token], dtype=mx.int32))
+            self._advance([token])
+
+    def _advance(self, tokens: Sequence[int]) -> None:
         self._cache.advance(tokens)
+        if len(self._cache) % _TIDY_EVERY == 0:
+            mx.clear_cache()
 
     def _feed(self, ids: mx.array) -> None:
         logits = last_logits(

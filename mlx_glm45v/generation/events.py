@@ -54,8 +54,10 @@ class Usage:
     request to answer now, or a loop. `cached_tokens` of the prompt were not computed
     again. Seconds are wall time: vision, prefill up to the first
     token, decoding from there to the end, the event reader's own time included. Where
-    experts are read when they are chosen, `prompt_experts` and `answer_experts` say
-    what that was up to the first token and after it.
+    experts are read when they are chosen, `resident_experts` is the part of their bytes
+    that has room in memory; `prompt_experts` and `answer_experts` say what was read up
+    to the first token and after it. In a batch, where answers share what is read, the
+    second is None.
     """
 
     prompt_tokens: int = 0
@@ -71,6 +73,7 @@ class Usage:
     decode_seconds: float = 0.0
     time_to_first_token: float = 0.0
     peak_memory: int = 0
+    resident_experts: float | None = None
     prompt_experts: ExpertTraffic | None = None
     answer_experts: ExpertTraffic | None = None
 

@@ -117,8 +117,11 @@ class Request:
         )
         return chooser, logits
 
-    def finished(self) -> Finished:
-        """The last event, once the answer has ended and the clock was stopped."""
+    def finished(self, *, alone: bool = True) -> Finished:
+        """The last event, once the answer has ended and the clock was stopped.
+
+        Not `alone`, experts were read for others' tokens as well and are not told of.
+        """
         answer, clock = self.answer, self.clock
         usage = replace(
             self._usage,
@@ -131,12 +134,15 @@ class Request:
             time_to_first_token=clock.time_to_first_token,
             peak_memory=mx.get_peak_memory(),
         )
-        if self._model.expert_source is not None and self._experts:
+        source = self._model.expert_source
+        if source is not None and self._experts:
             before, *between = self._experts
-            now = _traffic(self._model)
-            first = between[0] if between else now
+            first = between[0] if between else source.traffic
             usage = replace(
-                usage, prompt_experts=first - before, answer_experts=now - first
+                usage,
+                resident_experts=source.resident,
+                prompt_experts=first - before,
+                answer_experts=source.traffic - first if alone else None,
             )
         return Finished(answer.reason, usage)
 

@@ -160,4 +160,4 @@ def _end(row: _Row) -> list[Said]:
     request = row.request
     request.clock.stop()
     deltas = list(request.answer.rest())
-    return [(row.number, event) for event in (*deltas, request.finished())]
+    return [(row.number, event) for event in (*deltas, request.finished(alone=False))]

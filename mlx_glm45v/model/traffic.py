@@ -9,7 +9,9 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ExpertTraffic:
-    """Counts since loading; the difference of two says what happened in between.
+    """Counts since loading, of the layers whose experts are not all in memory.
+
+    The difference of two says what happened in between.
 
     `chosen` counts experts asked for, each once a layer and forward pass, `read` those
     of them that had to be read. `bytes_read` are the files' bytes, `seconds` the time

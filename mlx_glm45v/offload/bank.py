@@ -19,7 +19,11 @@ Aside = list[bytearray | None]
 
 @dataclass(frozen=True)
 class _Read:
-    """An expert on its way into a slot that nothing else uses."""
+    """An expert on its way into a slot that nothing else uses.
+
+    Its future is made before the work is handed on, so that an interrupt in between
+    leaves something to cancel.
+    """
 
     expert: int
     slot: int
@@ -48,6 +52,7 @@ class Bank:
         self._files = files
         self._executor = executor
         self._reads: list[_Read] = []
+        self._torn = False
 
     @property
     def slots(self) -> int:
@@ -57,51 +62,51 @@ class Bank:
         """Have all of `experts` in memory; how many had to be read.
 
         Those in `keep` stay as well. Raises ValueError when that is more than there are
-        slots, `CheckpointError` when one cannot be read; the others are then there, and
-        its slot is empty.
+        slots, `CheckpointError` when one cannot be read. After that, or an interrupt,
+        some are missing, and the next call goes on from there.
         """
-        self._finish()  # what an interrupt left
+        if self._torn:
+            self._mend()
         missing = [expert for expert in experts if expert not in self.table]
+        if not missing:
+            return 0
+        self._torn = True
         slots = self.table.reserve(len(missing), keep={*keep, *experts})
         if len(slots) < len(missing):
-            self.table.release(slots)
             raise ValueError(
                 f"{len(missing)} experts beside {len(keep)} do not fit {self.slots} "
                 "slots"
             )
-        for expert, slot in zip(missing, slots, strict=True):
-            future = self._executor.submit(self._read, expert, slot)
-            self._reads.append(_Read(expert, slot, future))
-        self._finish()
-        return len(missing)
-
-    def _read(self, expert: int, slot: int) -> Aside:
-        return [rows.read(self._files, expert, slot) for rows in self._rows]
-
-    def _finish(self) -> None:
-        """Wait for reads; each expert is present, or its slot empty, whatever happens.
-
-        Interrupted, threads may still write: their slots stay reserved until the next
-        call. Raises the first error.
-        """
-        failed: BaseException | None = None
-        try:
-            wait([read.future for read in self._reads])
-        finally:
-            ended = [read for read in self._reads if read.future.done()]
-            self._reads = [read for read in self._reads if not read.future.done()]
-            for read in ended:
-                failed = self._enter(read) or failed
-        if failed is not None:
-            raise failed
-
-    def _enter(self, read: _Read) -> BaseException | None:
-        try:
+        self._reads = [
+            _Read(expert, slot, Future())
+            for expert, slot in zip(missing, slots, strict=True)
+        ]
+        for read in self._reads:
+            self._executor.submit(self._work, read)
+        wait([read.future for read in self._reads])
+        for read in self._reads:
             asides = read.future.result()
             for rows, aside in zip(self._rows, asides, strict=True):
                 rows.settle(aside, read.slot)
+            self.table.fill(read.expert, read.slot)
+        self._torn = False
+        return len(missing)
+
+    def _work(self, read: _Read) -> None:
+        """In a thread of the executor."""
+        if not read.future.set_running_or_notify_cancel():
+            return
+        try:
+            asides = [
+                rows.read(self._files, read.expert, read.slot) for rows in self._rows
+            ]
         except BaseException as error:
-            self.table.release([read.slot])
-            return error
-        self.table.fill(read.expert, read.slot)
-        return None
+            read.future.set_exception(error)
+        else:
+            read.future.set_result(asides)
+
+    def _mend(self) -> None:
+        """Nothing writes into a slot any more, and those not filled are free."""
+        wait([read.future for read in self._reads if not read.future.cancel()])
+        self.table.recover()
+        self._torn = False

@@ -30,12 +30,13 @@ class OpenFiles:
     """Descriptors of a checkpoint's files, from construction until `close`.
 
     A file that is replaced or deleted meanwhile is still read as it was; one that is
-    cut short, or whose disk goes away, raises.
+    written to or cut short, or whose disk goes away, raises.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
         """Raises `CheckpointError` when a file cannot be opened."""
         self._descriptors: dict[Path, int] = {}
+        self._states: dict[Path, tuple[int, int]] = {}
         self._lock = threading.Lock()
         self._reading, self._since = 0, 0.0
         self._seconds, self._bytes = 0.0, 0
@@ -43,6 +44,7 @@ class OpenFiles:
         try:
             for file in set(files):
                 self._descriptors[file] = os.open(file, os.O_RDONLY)
+                self._states[file] = _state(self._descriptors[file])
         except OSError as error:
             self.close()
             raise _unreadable(error.filename, error) from error
@@ -77,6 +79,11 @@ class OpenFiles:
                         "anew"
                     )
                 done += got
+            if _state(descriptor) != self._states[extent.file]:
+                raise CheckpointError(
+                    f"{extent.file} was changed after it was opened; fetch or convert "
+                    "it again and load anew"
+                )
         except OSError as error:
             raise _unreadable(extent.file, error) from error
         finally:
@@ -94,6 +101,12 @@ class OpenFiles:
             self._bytes += nbytes
             if self._reading == 0:
                 self._seconds += time.perf_counter() - self._since
+
+
+def _state(descriptor: int) -> tuple[int, int]:
+    """What changes when a file is written to: its size and the time of that."""
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
 
 
 def _close(descriptors: dict[Path, int]) -> None:

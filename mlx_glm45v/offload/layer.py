@@ -1,7 +1,8 @@
 """The routed experts of a layer whose weights are partly in memory.
 
-Takes the place of `Glm4vMoeTextExperts` and gives the same numbers. Knows how to
-compute with slots, in one go where the chosen experts fit and in passes where not.
+Takes the place of `Glm4vMoeTextExperts` and gives the same numbers, to the bit where a
+product does not depend on how many rows go with it (as on the CPU backend). Knows how
+to compute with slots, in one go where the chosen experts fit, else in passes.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class StreamedExperts(nn.Module):
             self._store.catch_up(indices)
             ids = np.array(indices).reshape(-1)
             chosen = np.unique(ids).tolist()
-            if ids.size == indices.shape[-1]:
-                self._store.profile.add(self._layer, chosen)
+            if indices.shape[-2] == 1:  # an answer's token, of each row of a batch
+                for row in ids.reshape(-1, indices.shape[-1]):
+                    self._store.profile.add(self._layer, sorted(row.tolist()))
             if len(chosen) <= self._bank.slots:
                 out = self._at_once(x, indices.shape, ids, chosen)
             else:

@@ -43,7 +43,7 @@ class SlotTable:
         """Up to `count` slots to be written to; whoever lay there is gone.
 
         Slots of experts in `keep` are not given. What is reserved comes back by `fill`
-        or by `release`.
+        or by `recover`.
         """
         slots = [self._free.pop() for _ in range(min(count, len(self._free)))]
         short = count - len(slots)
@@ -61,6 +61,10 @@ class SlotTable:
         self.slot_of[expert] = slot
         self._by_use[expert] = None
 
-    def release(self, slots: Iterable[int]) -> None:
-        """Nothing came of these reserved slots; they are empty."""
-        self._free.extend(slots)
+    def recover(self) -> None:
+        """Every slot that holds no expert is free, wherever an interrupt came."""
+        held = [expert for expert, slot in enumerate(self.slot_of) if slot != EMPTY]
+        before = [expert for expert in self._by_use if expert in held]
+        self._by_use = dict.fromkeys([*before, *held])
+        filled = {self.slot_of[expert] for expert in held}
+        self._free = [slot for slot in range(self.slots) if slot not in filled]

@@ -48,8 +48,9 @@ class ExpertStore:
 
     def close(self) -> None:
         """Wait for reads under way and close the files; the model is of no more use."""
-        self.executor.shutdown()
-        self.files.close()
+        with self._lock:
+            self.executor.shutdown()
+            self.files.close()
 
     @property
     def traffic(self) -> ExpertTraffic:

@@ -254,7 +254,7 @@ def test_experts_are_streamed_and_told_of(picture, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.out == resident
     assert "% of the experts are in memory" in said.err
-    assert "of those chosen were in memory" in said.err
+    assert "of those chosen for the answer were there" in said.err
     assert json.loads(profile.read_text())["chosen"]
     assert generate.main(words) == 0
     assert capsys.readouterr().out == resident

@@ -63,13 +63,13 @@ def test_hot_experts_leave_last():
     assert 0 not in table
 
 
-def test_reserved_slots_belong_to_nobody_until_filled_or_released():
+def test_reserved_slots_belong_to_nobody_until_filled_or_recovered():
     table = SlotTable(6, 2)
     use(table, [0, 1])
     (slot,) = table.reserve(1, keep=[1])
     assert 0 not in table
     assert table.reserve(2, keep=[1]) == []
-    table.release([slot])
+    table.recover()
     assert table.reserve(1, keep=[1]) == [slot]
 
 
