@@ -152,22 +152,22 @@ def rows(result: dict[str, Any]) -> Iterator[str]:
             yield f"| {result['case']} | {way} | failed: {found['error']} | | | | |"
             continue
         seconds = found.get("seconds", found["load"])
-        computed = found.get("cpu")
+        computed = _computed(found)
         ratio = ""
         if way == "ours" and "error" not in peer and peer:
-            # Of the processor's seconds where there are any: others may run beside.
-            mine, theirs = (
-                each.get("cpu", each.get("seconds", each["load"]))
-                for each in (found, peer)
-            )
-            ratio = f"{mine / theirs:.2f}"
+            # Of the processor's seconds: others may run beside.
+            ratio = f"{computed / _computed(peer):.2f}"
         parity = f"{found['differs']:.1e}" if "differs" in found else ""
         more = " ".join(_more(result["kind"], found))
         yield (
-            f"| {result['case']} | {way} | {_time(seconds)} "
-            f"| {_time(computed) if computed is not None else ''} | {ratio} | {more} "
-            f"| {parity} |"
+            f"| {result['case']} | {way} | {_time(seconds)} | {_time(computed)} "
+            f"| {ratio} | {more} | {parity} |"
         )
+
+
+def _computed(found: dict[str, Any]) -> float:
+    """Seconds of the processor."""
+    return found.get("cpu", found["load_cpu"])
 
 
 def _more(kind: str, found: dict[str, Any]) -> Iterator[str]:

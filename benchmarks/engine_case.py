@@ -16,20 +16,23 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-_BUILDS = 20
+_BUILDS = 60
 
 
 def main() -> None:
     spec = json.loads(sys.argv[1])
     begin = time.perf_counter()
     runtime_of = _runtime_class(spec["way"])
-    imported = time.perf_counter()
+    imported, begun = time.perf_counter(), time.process_time()
     import mlx.core as mx
 
     runtime = runtime_of(Path(spec["folder"]), spec["way"])
     mx.synchronize()
-    loaded = time.perf_counter()
-    found = {"import": imported - begin, "load": loaded - imported}
+    found = {
+        "import": imported - begin,
+        "load": time.perf_counter() - imported,
+        "load_cpu": time.process_time() - begun,
+    }
     found |= CASES[spec["case"]](runtime, spec)
     found["resident"] = _resident()
     print(json.dumps(found))
