@@ -21,7 +21,7 @@ FRAMES_TOLD = 8
 SEEING = 1000  # steps in which only the vision tower learns
 # format: share of batches, rows of a batch, conversations of a row
 MIX = {
-    "picture": (0.5, 9, 5),
+    "picture": (0.6, 9, 5),
     "later picture": (0.05, 5, 4),
     "pictures": (0.15, 5, 4),
     "change": (0.12, 6, 3),

@@ -258,8 +258,8 @@ def _clip_turns(random: Random, shown: Shown) -> Turns:
 LESSONS: Mapping[str, Lesson] = {
     "describe": Lesson("picture", _one(questions.describe), 0.5),
     "count": Lesson("picture", _one(questions.count), 0.4),
-    "count of a shape": Lesson("picture", _one(questions.count_some), 2.0),
-    "colour": Lesson("picture", _one(questions.colour), 1.0),
+    "count of a shape": Lesson("picture", _one(questions.count_some), 3.0),
+    "colour": Lesson("picture", _one(questions.colour), 0.7),
     "shape": Lesson("picture", _one(questions.shape), 0.7),
     "box": Lesson("picture", _one(boxes.box), 3.0),
     "second turn": Lesson("picture", _second, 0.6),
