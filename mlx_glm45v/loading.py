@@ -162,10 +162,15 @@ def load_model(
         float_bytes=dtype.size,
         name=str(checkpoint.folder),
         expert_memory=budget,
-        depths=profile.depths if any(map(any, profile.depths)) else None,
+        depths=profile.depth_rates() if profile.known else None,
         force=force,
     )
     if plan is not None:
+        logger.info(
+            "%s: %.0f %% of the experts are held, the others read when they are chosen",
+            checkpoint.folder,
+            100 * plan.resident,
+        )
         matched = stream_experts(model, matched, plan, dtype=dtype, profile=profile)
     weights = read_weights(
         matched,

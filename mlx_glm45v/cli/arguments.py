@@ -153,7 +153,8 @@ def _add_memory(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--expert-profile",
         metavar="FILE",
-        help="note in this file which experts are chosen, and hold those the next time",
+        help="note in this file which experts are chosen, and the next time keep those "
+        "for longer",
     )
     group.add_argument(
         "--kv-bits",

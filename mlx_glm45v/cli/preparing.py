@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_glm45v.cli.terminal import Terminal
+from mlx_glm45v.errors import CheckpointError
 from mlx_glm45v.generation.sampling import SamplingOptions
 from mlx_glm45v.loading import load
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
@@ -37,6 +38,11 @@ def loaded(
             "Using the demo, a tiny GLM-4.5V that knows coloured shapes. "
             "Name another with --model, such as mlx-community/GLM-4.5V-4bit."
         )
+    profile = arguments.expert_profile
+    if profile is not None and not Path(profile).absolute().parent.is_dir():
+        raise CheckpointError(
+            f"--expert-profile {profile!r}: its folder does not exist; make it first"
+        )
     model, processor = load(
         arguments.model,
         force=arguments.force,
@@ -50,6 +56,8 @@ def loaded(
             f"{model.expert_source.resident:.0%} of the experts are in memory; the "
             "others are read from the files when they are chosen."
         )
+    elif profile is not None:
+        terminal.note("All experts are in memory: no profile of them is written.")
     return model, processor
 
 

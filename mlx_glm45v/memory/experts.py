@@ -21,6 +21,12 @@ from .weights import WeightSizes
 # was given up last is then still there, and reading it is a copy.
 CACHE_SHARE = 8
 
+# Bytes a second: SSDs of current Macs from slow to fast, and an M4 Pro's memory.
+DISK_BANDWIDTHS = (2.5e9, 7e9)
+MEMORY_BANDWIDTH = 273e9
+# Nobody is put to a model unasked that reads for longer than this for a token.
+LONGEST_READ = 1.0
+
 # A longer piece of a prompt reads each expert for more tokens, but takes memory that
 # could hold experts: at most so small a part of what they get is given for it.
 PREFILL_TOKENS = (8192, 4096, 2048)
@@ -31,14 +37,15 @@ PREFILL_SHARE = 16
 class ExpertPlan:
     """`slots` of each layer with experts, of `experts` that take `expert_bytes` each.
 
-    `chosen` of them are used by a token in each layer. Beside the slots memory allows
-    `prefill_tokens` of a prompt at once.
+    `chosen` of them are used by a token in each layer; all else takes `trunk_bytes`.
+    Beside the slots memory allows `prefill_tokens` of a prompt at once.
     """
 
     experts: int
     chosen: int
     expert_bytes: tuple[int, ...]
     slots: tuple[int, ...]
+    trunk_bytes: int
     prefill_tokens: int = PREFILL_TOKENS[-1]
 
     @property
@@ -65,6 +72,11 @@ class ExpertPlan:
         )
         return self.chosen / self.experts * sum(missing)
 
+    def tokens_per_second(self, disk: float) -> float:
+        """What `disk` bytes a second allow, by `missed_bytes` and memory's own pace."""
+        used = self.trunk_bytes + self.token_bytes
+        return 1 / (self.missed_bytes / disk + used / MEMORY_BANDWIDTH)
+
 
 def least_budget(text: Glm4vMoeTextConfig, sizes: WeightSizes) -> int:
     """Bytes of as many experts in each layer as one token uses."""
@@ -77,12 +89,12 @@ def plan_experts(
     sizes: WeightSizes,
     budget: int,
     *,
-    depths: Sequence[Sequence[int]] | None = None,
+    depths: Sequence[Sequence[float]] | None = None,
 ) -> ExpertPlan:
     """Cut `budget` bytes into slots.
 
-    Every layer gets as many; with `depths`, how often layer i had to look n experts
-    back (an `ExpertProfile`'s, of the layers with experts), each slot goes where it
+    Every layer gets as many; with `depths`, the part of choices for which layer i had
+    to look n experts back (an `ExpertProfile`'s), each slot goes where the next one
     saves most reading. Raises `NotEnoughMemory` for less than one token's experts.
     """
     least, experts = text.num_experts_per_tok, text.n_routed_experts
@@ -111,7 +123,7 @@ def plan_experts(
             left -= each[layer]
             if slots[layer] < experts:
                 heappush(heap, next_slot(layer))
-    return ExpertPlan(experts, least, each, tuple(slots))
+    return ExpertPlan(experts, least, each, tuple(slots), sizes.trunk)
 
 
 def plan_beside(
@@ -119,13 +131,16 @@ def plan_beside(
 ) -> ExpertPlan | None:
     """The experts that a machine has room for beside all else of a footprint.
 
-    None where that is less than one token's.
+    None where that is less than one token's, or so little that a fast disk would read
+    for more than a second for each token.
     """
     text = footprint.config.text_config
     budget = expert_budget(footprint, sizes, machine)
     if not sizes.experts or budget < least_budget(text, sizes):
         return None
-    return plan_experts(text, sizes, budget)
+    plan = plan_experts(text, sizes, budget)
+    slow = plan.missed_bytes / DISK_BANDWIDTHS[-1] > LONGEST_READ
+    return None if slow else plan
 
 
 def expert_budget(footprint: Footprint, sizes: WeightSizes, machine: Machine) -> int:

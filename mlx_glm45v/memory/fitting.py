@@ -12,12 +12,12 @@ from math import ceil
 
 from ..errors import NotEnoughMemory
 from ..parameters.recipes import RECIPES
-from .experts import plan_beside
+from .experts import ExpertPlan, plan_beside
 from .footprint import Footprint
 from .machine import GIB, SYSTEM_BYTES, Machine, mac, this_machine
 from .report import Verdict, described, table
 from .sizes import gigabytes
-from .weights import WeightSizes, recipe_bytes
+from .weights import WeightSizes, recipe_sizes
 
 MAC_SIZES = (16, 24, 32, 36, 48, 64, 96, 128, 192, 256, 512)
 _CONTEXT_STEP = 1024
@@ -36,7 +36,8 @@ def verdict(
         return Verdict(machine, "yes", most)
     plan = None if sizes is None else plan_beside(footprint, sizes, machine)
     if plan is not None:
-        return Verdict(machine, "streamed", most, plan)
+        raised = total <= machine.raised_limit
+        return Verdict(machine, "streamed", most, plan, whole_if_raised=raised)
     return Verdict(machine, "raised" if total <= machine.raised_limit else "no", most)
 
 
@@ -106,7 +107,13 @@ def _ways_out(footprint: Footprint, machine: Machine) -> Iterator[str]:
             "convert.py --recipe makes them; mlx-community publishes some, such as "
             "mlx-community/GLM-4.5V-4bit"
         )
-    if not nearest and not smaller:
+    streamed = [] if nearest or smaller else _streamed_recipes(footprint, machine)
+    for name, plan in streamed:
+        yield (
+            f"a {name} conversion (convert.py --recipe) with {plan.resident:.0%} of "
+            "its experts in memory and the others read when they are chosen"
+        )
+    if not nearest and not smaller and not streamed:
         yield "none of the converter's recipes does: a machine with more memory"
     if footprint.total <= machine.raised_limit:
         megabytes = ceil((footprint.total + machine.held) / 2**20)
@@ -133,17 +140,32 @@ def _nearest(footprint: Footprint, limit: int) -> Footprint | None:
     return None
 
 
+def _plain_recipes(footprint: Footprint) -> Iterator[tuple[str, WeightSizes]]:
+    for name, recipe in RECIPES.items():
+        if recipe.mode == "affine" and recipe.raised is None:
+            floats = footprint.backend.float_bytes
+            yield name, recipe_sizes(footprint.config, recipe, float_bytes=floats)
+
+
+def _streamed_recipes(
+    footprint: Footprint, machine: Machine
+) -> list[tuple[str, ExpertPlan]]:
+    """The recipes that work with their experts streamed, the quickest first."""
+    found = []
+    for name, sizes in _plain_recipes(footprint):
+        whole = replace(footprint, weights=sizes.total)
+        if (plan := plan_beside(whole, sizes, machine)) is not None:
+            found.append((name, plan))
+    found.sort(key=lambda pair: pair[1].missed_bytes)
+    return found[:_RECIPES_SHOWN]
+
+
 def _smaller_weights(footprint: Footprint, limit: int) -> list[tuple[str, Footprint]]:
     """The largest recipes below these weights that fit, with what fits beside them."""
     found = []
-    for name, recipe in RECIPES.items():
-        if recipe.mode != "affine" or recipe.raised is not None:
-            continue
-        size = recipe_bytes(
-            footprint.config, recipe, float_bytes=footprint.backend.float_bytes
-        )
-        nearest = _nearest(replace(footprint, weights=size), limit)
-        if size < footprint.weights and nearest:
+    for name, sizes in _plain_recipes(footprint):
+        nearest = _nearest(replace(footprint, weights=sizes.total), limit)
+        if sizes.total < footprint.weights and nearest:
             found.append((name, nearest))
     found.sort(key=lambda pair: -pair[1].weights)
     return found[:_RECIPES_SHOWN]

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..config import Glm4vMoeConfig
+from ..errors import NotEnoughMemory
 from .experts import (
     PREFILL_SHARE,
     PREFILL_TOKENS,
     ExpertPlan,
     expert_budget,
     least_budget,
+    plan_beside,
     plan_experts,
 )
 from .fitting import check_fits
 from .footprint import Footprint, smallest_footprint
 from .machine import Machine, this_machine
+from .sizes import gigabytes
 from .weights import WeightSizes
 
 
@@ -30,7 +33,7 @@ def plan_loading(
     float_bytes: int,
     name: str,
     expert_memory: int | None = None,
-    depths: Sequence[Sequence[int]] | None = None,
+    depths: Sequence[Sequence[float]] | None = None,
     force: bool = False,
     machine: Machine | None = None,
 ) -> ExpertPlan | None:
@@ -38,8 +41,9 @@ def plan_loading(
 
     Without `expert_memory` (bytes) experts are streamed only where the whole does not
     fit, in what a short context and one picture leave of the limit. Raises
-    `NotEnoughMemory` when that is too little, or the given bytes are too many. With
-    `force` the machine is not asked.
+    `NotEnoughMemory` when that is too little to be of use, or the given bytes are too
+    many. With `force` nothing is refused, and everything is held unless bytes are
+    given.
     """
     text = config.text_config
     if force and (expert_memory is None or not sizes.experts):
@@ -55,8 +59,8 @@ def plan_loading(
     if expert_memory is not None and sizes.experts:
         plan = plan_experts(text, sizes, expert_memory, depths=depths)
         needed = sizes.trunk + plan.nbytes
-        if not force:
-            check_fits(footprint(needed), machine, name=name)
+        if not force and footprint(needed).total > machine.limit:
+            _refuse(footprint(sizes.total), sizes, machine, asked=plan, name=name)
         allowed = (
             n for n in PREFILL_TOKENS if footprint(needed, n).total <= machine.limit
         )
@@ -66,9 +70,9 @@ def plan_loading(
     if whole.total <= machine.limit or not sizes.experts:
         check_fits(whole, machine, name=name)
         return None
-    most = expert_budget(whole, sizes, machine)
-    if most < least_budget(text, sizes):
+    if plan_beside(whole, sizes, machine) is None:
         check_fits(whole, machine, name=name)
+    most = expert_budget(whole, sizes, machine)
     affordable = (
         (tokens, expert_budget(footprint(sizes.total, tokens), sizes, machine))
         for tokens in PREFILL_TOKENS
@@ -77,3 +81,24 @@ def plan_loading(
     tokens, budget = next(pair for pair in affordable if pair[1] >= enough)
     plan = plan_experts(text, sizes, budget, depths=depths)
     return replace(plan, prefill_tokens=tokens)
+
+
+def _refuse(
+    whole: Footprint,
+    sizes: WeightSizes,
+    machine: Machine,
+    *,
+    asked: ExpertPlan,
+    name: str,
+) -> None:
+    """Say how much of the experts would fit instead. Raises `NotEnoughMemory`."""
+    most = expert_budget(whole, sizes, machine)
+    if most < least_budget(whole.config.text_config, sizes):
+        check_fits(whole, machine, name=name)
+    raise NotEnoughMemory(
+        f"{name}: {gigabytes(asked.nbytes)} of experts do not fit beside "
+        f"{gigabytes(sizes.trunk)} of other weights, a short context and a picture in "
+        f"the {gigabytes(machine.limit)} that {machine.name} offers "
+        f"({machine.limit_name}); {gigabytes(most)} do (expert_memory, "
+        "--expert-memory), or leave it away"
+    )

@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from .experts import ExpertPlan
+from .experts import DISK_BANDWIDTHS, ExpertPlan
 from .footprint import Footprint
 from .formulas import kv_token_bytes
 from .machine import GIB, Machine
 from .request import KEPT_TOKENS, Request
 from .sizes import gigabytes
-
-# What the SSDs of current Macs read, about.
-DISK_BANDWIDTH = 5e9
 
 
 @dataclass(frozen=True)
@@ -26,6 +23,7 @@ class Verdict:
 
     `fits` is "streamed" where experts have to be read from the files when they are
     chosen, by the plan `experts`; "raised" where only a limit raised by hand would do.
+    `whole_if_raised` says of the former that the latter would hold everything.
     `largest_context` is in tokens, all experts in memory, with the same media and the
     machine's usual limit; 0 where none fits.
     """
@@ -34,6 +32,7 @@ class Verdict:
     fits: Literal["yes", "streamed", "raised", "no"]
     largest_context: int
     experts: ExpertPlan | None = None
+    whole_if_raised: bool = False
 
 
 def described(request: Request) -> str:
@@ -108,20 +107,23 @@ def _words(verdict: Verdict) -> str:
             return f"fits, with a context of up to {most:,} tokens"
         case "streamed":
             assert verdict.experts is not None
-            return _streamed(verdict.experts)
+            return _streamed(verdict.experts, whole_if_raised=verdict.whole_if_raised)
         case "raised":
             return f"only with iogpu.wired_limit_mb raised{or_less}"
         case "no":
             return f"does not fit{or_less}"
 
 
-def _streamed(plan: ExpertPlan) -> str:
-    """Reading alone, every expert as likely as any other: what a model does is better
-    by what it repeats and worse by its arithmetic."""
-    rate = DISK_BANDWIDTH / plan.missed_bytes
+def _streamed(plan: ExpertPlan, *, whole_if_raised: bool) -> str:
+    """By reading and memory's pace alone, every expert as likely as any other: what a
+    model repeats makes it faster, its arithmetic slower."""
+    slow, fast = map(plan.tokens_per_second, DISK_BANDWIDTHS)
+    low, high = (bandwidth / 1e9 for bandwidth in DISK_BANDWIDTHS)
+    raised = "; whole with iogpu.wired_limit_mb raised" if whole_if_raised else ""
     return (
-        f"streamed, {plan.resident:.0%} of the experts resident: {rate:.1f} tokens/s "
-        f"at {DISK_BANDWIDTH / 1e9:g} GB/s (arithmetic)"
+        f"experts streamed, {gigabytes(plan.nbytes)} of them ({plan.resident:.0%}) "
+        f"resident: {slow:.1f}-{fast:.1f} tok/s at {low:g}-{high:g} GB/s, "
+        f"arithmetic{raised}"
     )
 
 

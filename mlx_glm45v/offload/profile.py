@@ -46,6 +46,27 @@ class ExpertProfile:
         ranked = sorted(range(len(chosen)), key=lambda expert: -chosen[expert])
         return [expert for expert in ranked[:count] if chosen[expert]]
 
+    @property
+    def known(self) -> bool:
+        """Whether anything was counted."""
+        return any(map(any, self.chosen))
+
+    def depth_rates(self) -> list[list[float]]:
+        """`depths` as parts of a layer's choices.
+
+        So layers count alike that were streamed for longer or shorter; one that always
+        was in memory, and was never counted, is taken for the mean of the others.
+        """
+        rates = {
+            layer: [depth / sum(self.chosen[layer]) for depth in depths]
+            for layer, depths in enumerate(self.depths)
+            if any(self.chosen[layer])
+        }
+        mean = [
+            sum(column) / len(rates) for column in zip(*rates.values(), strict=True)
+        ]
+        return [rates.get(layer, mean) for layer in range(len(self.depths))]
+
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. Raises OSError."""
         document = {"chosen": self.chosen, "depths": self.depths}
@@ -69,7 +90,11 @@ class ExpertProfile:
                 if not all(type(n) is int and n >= 0 for row in rows for n in row):
                     raise ValueError(f"{name} holds something else than counts")
                 setattr(profile, name, rows)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be read as a profile of experts ({error.strerror})"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{path} is no profile of this model's experts ({error}); delete it, "
                 "or name another"

@@ -14,8 +14,10 @@ from mlx_glm45v import generate
 from mlx_glm45v.chat import ChatOptions, ChatSession
 from mlx_glm45v.cli.arguments import parse
 from mlx_glm45v.cli.interactive import Conversation
+from mlx_glm45v.cli.preparing import experts_noted
 from mlx_glm45v.cli.terminal import Terminal
 from mlx_glm45v.errors import MediaError
+from mlx_glm45v.loading import load
 from tests.memory.configs import HUGE, write_sparse
 
 COMMAND = [sys.executable, "-m", "mlx_glm45v.generate"]
@@ -277,8 +279,50 @@ def test_no_size(capsys):
 
 def test_a_profile_that_cannot_be_written_costs_no_answer(picture, tmp_path, capsys):
     words = ["Describe the picture.", "--image", picture, "--expert-memory", "1.5MB"]
-    nowhere = tmp_path / "absent" / "profile.json"
-    assert generate.main([*words, "--expert-profile", str(nowhere)]) == 0
+    model, _ = load("demo", expert_memory="1.5MB")
+    arguments = parse([*words, "--expert-profile", str(tmp_path)])
+    terminal = Terminal()
+    with experts_noted(model, arguments, terminal):
+        pass
+    assert "the profile of experts was not written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("absent/profile.json", "folder does not exist"),
+        ("", "cannot be read as a profile"),
+    ],
+)
+def test_a_profiles_name_is_checked_before_anything_is_read(
+    picture, tmp_path, capsys, name, problem
+):
+    words = ["Describe the picture.", "--image", picture, "--expert-memory", "1.5MB"]
+    assert generate.main([*words, "--expert-profile", str(tmp_path / name)]) == 1
     said = capsys.readouterr()
-    assert said.out.strip()
-    assert "the profile of experts was not written" in said.err
+    assert said.out == ""
+    assert problem in said.err
+
+
+def test_a_profile_where_everything_fits(picture, tmp_path, capsys):
+    words = ["Describe the picture.", "--image", picture]
+    profile = tmp_path / "profile.json"
+    assert generate.main([*words, "--expert-profile", str(profile)]) == 0
+    assert "no profile of them is written" in capsys.readouterr().err
+    assert not profile.exists()
+
+
+def test_a_batchs_tokens_are_in_the_profile_too(picture, tmp_path, capsys):
+    lines = tmp_path / "lines.jsonl"
+    asked = {"prompt": "Describe the picture.", "images": [picture]}
+    lines.write_text(f"{json.dumps(asked)}\n" * 3)
+    profile = tmp_path / "profile.json"
+    words = ["--batch", str(lines), "--expert-memory", "1.5MB", "--no-thinking"]
+    words += ["--batch-size", "3", "--expert-profile", str(profile)]
+    assert generate.main(words) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["usage"]["answer_experts"] for row in rows} == {None}
+    # Three layers choose two experts a token.
+    tokens = sum(row["usage"]["generated_tokens"] for row in rows)
+    chosen = sum(map(sum, json.loads(profile.read_text())["chosen"]))
+    assert abs(chosen - 6 * tokens) <= 6 * 3

@@ -103,6 +103,21 @@ def test_a_smaller_one_streams_what_does_not_fit(memory: int, bits: int):
     )
 
 
+def test_nobody_waits_for_seconds_unasked():
+    """8 bits on 32 GB: 6 GB would be read for every token."""
+    with pytest.raises(NotEnoughMemory, match=r"2bit conversion.*\d+% of its experts"):
+        plan_on(24, 8)
+    assert plan_on(32, 8, expert_memory=6 * 10**9).resident < 0.1
+
+
+def test_speed_is_that_of_reading_and_of_memory():
+    plan = plan_on(32, 2)
+    used = plan.trunk_bytes + plan.token_bytes
+    seconds = plan.missed_bytes / 5e9 + used / 273e9
+    assert plan.tokens_per_second(5e9) == pytest.approx(1 / seconds)
+    assert plan.tokens_per_second(2.5e9) < plan.tokens_per_second(7e9)
+
+
 def test_where_not_even_one_token_fits_the_refusal_is_that_of_the_whole():
     with pytest.raises(NotEnoughMemory, match=r"4,096 tokens(.|\n)*2,691 tokens"):
         plan_on(16, 8)
@@ -110,7 +125,7 @@ def test_where_not_even_one_token_fits_the_refusal_is_that_of_the_whole():
 
 def test_given_bytes_are_held_to_the_machine_unless_forced():
     assert plan_on(96, 4, expert_memory=20 * 10**9).resident < 0.4
-    with pytest.raises(NotEnoughMemory, match="needs"):
+    with pytest.raises(NotEnoughMemory, match=r"30\.0 GB of experts.*10\.7 GB do"):
         plan_on(32, 4, expert_memory=30 * 10**9)
     assert plan_on(32, 4, expert_memory=30 * 10**9, force=True) is not None
     assert plan_on(32, 4, force=True) is None

@@ -121,7 +121,11 @@ def test_a_verdict_on_streaming_says_what_reading_allows():
     found = verdict(footprint, mac(32), sizes)
     assert found.fits == "streamed"
     assert verdict_line(found, footprint).endswith(
-        "streamed, 42% of the experts resident: 4.4 tokens/s at 5 GB/s (arithmetic)"
+        "experts streamed, 12.9 GB of them (42%) resident: 2.1-5.4 tok/s at 2.5-7 "
+        "GB/s, arithmetic"
     )
     assert verdict_as_dict(found)["experts"]["resident"] == found.experts.resident
     assert verdict(footprint, mac(32)).fits != "streamed"
+    on_48 = verdict(footprint, mac(48), sizes)
+    assert (on_48.fits, on_48.whole_if_raised) == ("streamed", True)
+    assert verdict_line(on_48, footprint).endswith("iogpu.wired_limit_mb raised")

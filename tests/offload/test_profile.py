@@ -39,3 +39,17 @@ def test_what_is_no_profile_of_the_model(tmp_path: Path, text: str):
     path.write_text(text)
     with pytest.raises(CheckpointError, match="delete it, or name another"):
         ExpertProfile.load(path, layers=2, experts=4)
+
+
+def test_layers_count_alike_however_long_they_were_streamed():
+    profile = ExpertProfile(3, 4)
+    for experts in ([0, 1], [0, 1], [0, 1]):
+        profile.add(0, experts)
+    for _ in range(10):
+        for experts in ([0, 1], [2, 3]):
+            profile.add(1, experts)
+    assert not ExpertProfile(3, 4).known
+    near, far, unknown = profile.depth_rates()
+    assert near == [2 / 6, 2 / 6, 0, 0]
+    assert far == [0, 0, 18 / 40, 18 / 40]
+    assert unknown == [(a + b) / 2 for a, b in zip(near, far, strict=True)]

@@ -17,7 +17,13 @@ from mlx_glm45v.loading import load_model
 from mlx_glm45v.memory import plan_experts
 from mlx_glm45v.memory.weights import weight_sizes_of_files
 from mlx_glm45v.offload.layer import StreamedExperts
-from tests.checkpoint_forms import FORMS, logits_of, random_weights, write_folder
+from tests.checkpoint_forms import (
+    FORMS,
+    config_with,
+    logits_of,
+    random_weights,
+    write_folder,
+)
 from tests.offload.small import (
     CHOSEN,
     CONFIG,
@@ -86,6 +92,28 @@ def test_every_width_that_files_can_hold(
     path = write_quantised(tmp_path, scheme, dtype=dtype)
     model = load_with(path, CHOSEN + 3)
     np.testing.assert_array_equal(logits_of(model), logits_of(load_model(path)))
+
+
+@pytest.mark.parametrize("slots", [8, 9, 64, 127])
+def test_as_many_experts_as_the_real_model_has(tmp_path: Path, slots: int):
+    config = config_with(
+        text_config={
+            "n_routed_experts": 128,
+            "num_experts_per_tok": 8,
+            "moe_intermediate_size": 32,
+            "num_hidden_layers": 2,
+        }
+    )
+    weights = random_weights(config)
+    write_folder(tmp_path, config, weights, format="mlx")
+    each = sum(
+        array.nbytes // 128 for key, array in weights.items() if "switch_mlp" in key
+    )
+    resident = load_model(tmp_path)
+    model = load_model(tmp_path, expert_memory=slots * each)
+    assert [bank.slots for bank in banks_of(model)] == [slots]
+    for ids in ([5], [6], [*range(1, 100)], [7]):
+        np.testing.assert_array_equal(logits(model, ids), logits(resident, ids))
 
 
 def test_widths_that_differ_within_a_layer(tmp_path: Path):
