@@ -236,9 +236,11 @@ def summary(rows: Sequence[dict[str, Any]], *, layers: int) -> dict[str, Any]:
 def _differences(made: Slice, cases: Sequence[Case]) -> dict[str, float]:
     """Largest differences of all logits from the resident model's, in deviations."""
     base = np.load(_logits_file(made, Case("ours", None)))
+    # Without products all of them are zero.
+    unit = base.std() or 1.0
     return {
         f"{case.way}, {case.share}": float(
-            np.abs(np.load(_logits_file(made, case)) - base).max() / base.std()
+            np.abs(np.load(_logits_file(made, case)) - base).max() / unit
         )
         for case in cases
     }
