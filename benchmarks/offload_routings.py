@@ -103,7 +103,7 @@ def record_demo(*, questions: int, seed: int) -> Recorded:
     """The packaged demo over questions about drawings and their right answers.
 
     Tokens of pictures are left out: it is decoding that is replayed. The guess is the
-    next layer's router on this layer's residual, as the engine makes it.
+    next layer's router on this layer's residual; the engine makes none.
     """
     import mlx.core as mx
 
