@@ -76,6 +76,7 @@ CASES = (
          {"questions": _QUESTIONS},
          ways=("ours", _PEER, *(f"{_PEER} + {name}" for name in _SWITCHES))),
     Case("import and load", "medium-bf16", "load"),
+    Case("conversion to 4 bits", "medium-bf16", "convert"),
     Case("real widths: a picture of 1,024 patches", "slice-4bit", "encode",
          {"repeats": 1}, (STILL,), 8),
     Case("real widths: a token after 512", "slice-4bit", "decode",
@@ -102,7 +103,8 @@ def measure(case: Case, work: Path, arguments: argparse.Namespace) -> dict[str, 
         for way in ways:
             result = work / f"{way.replace(' ', '')}.npy"
             spec = {**about, "way": way, "result": str(result)}
-            rounds[way].append(_run(spec, arguments))
+            run = _convert if case.kind == "convert" else _run
+            rounds[way].append(run(spec, arguments))
     found = {way: _median(runs) for way, runs in rounds.items()}
     if case.kind in ("encode", "prefill") and _PEER in found:
         for way in ways[1:]:
@@ -115,12 +117,31 @@ def measure(case: Case, work: Path, arguments: argparse.Namespace) -> dict[str, 
 
 
 def _run(spec: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    return _child(spec, ["benchmarks.engine_case", json.dumps(spec)], arguments)
+
+
+def _convert(spec: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as target:
+        words = [spec["way"], spec["folder"], str(Path(target) / "converted")]
+        found = _child(spec, ["benchmarks.one_conversion", *words], arguments)
+    if "error" in found:
+        return found
+    return {
+        "seconds": found["seconds"],
+        "cpu": found["cpu_seconds"],
+        "peak": found["above_imports"],
+    }
+
+
+def _child(
+    spec: dict[str, Any], module_and_words: list[str], arguments: argparse.Namespace
+) -> dict[str, Any]:
     python = sys.executable if spec["way"] == "ours" else arguments.peer_python
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0"}
     if Path(arguments.blas).exists():
         environment["LD_PRELOAD"] = arguments.blas
     done = subprocess.run(
-        [python, "-m", "benchmarks.engine_case", json.dumps(spec)],
+        [python, "-m", *module_and_words],
         cwd=_ROOT,
         env=environment,
         capture_output=True,
@@ -151,7 +172,7 @@ def rows(result: dict[str, Any]) -> Iterator[str]:
         if "error" in found:
             yield f"| {result['case']} | {way} | failed: {found['error']} | | | | |"
             continue
-        seconds = found.get("seconds", found["load"])
+        seconds = found["seconds"] if "seconds" in found else found["load"]
         computed = _computed(found)
         ratio = ""
         if way == "ours" and "error" not in peer and peer:
@@ -167,7 +188,7 @@ def rows(result: dict[str, Any]) -> Iterator[str]:
 
 def _computed(found: dict[str, Any]) -> float:
     """Seconds of the processor."""
-    return found.get("cpu", found["load_cpu"])
+    return found["cpu"] if "cpu" in found else found["load_cpu"]
 
 
 def _more(kind: str, found: dict[str, Any]) -> Iterator[str]:

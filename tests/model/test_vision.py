@@ -76,6 +76,24 @@ def test_many_equal_pictures_are_encoded_batch_by_batch(
     np.testing.assert_allclose(np.array(pieces), np.array(whole), atol=1e-5)
 
 
+@pytest.mark.parametrize("pictures", [1, 2, 8])
+def test_work_grows_with_the_number_of_pictures(
+    tower: Glm4vMoeVisionModel, monkeypatch: pytest.MonkeyPatch, pictures: int
+) -> None:
+    """Every patch meets those of its own picture, so many times and no more."""
+    scores = []
+
+    def counted(q: mx.array, k: mx.array, v: mx.array, **options: Any) -> mx.array:
+        scores.append(q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2])
+        return attend(q, k, v, **options)
+
+    attend = vision.attend
+    monkeypatch.setattr(vision, "attend", counted)
+    mx.eval(tower(pixels(24 * pictures), [(1, 4, 6)] * pictures))
+    blocks, heads = 2, 2
+    assert sum(scores) == pictures * blocks * heads * 24**2
+
+
 def test_memory_does_not_grow_with_the_square_of_all_pictures(
     tower: Glm4vMoeVisionModel,
 ) -> None:
