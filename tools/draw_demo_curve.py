@@ -43,9 +43,11 @@ def draw(run: Path, out: Path) -> None:
     losses.legend()
     right: dict[str, list[tuple[int, float]]] = defaultdict(list)
     with (run / "right.csv").open() as file:
-        for row in csv.DictReader(file):
-            if not row["kind"].endswith("(tokens)"):
-                right[row["kind"]].append((int(row["step"]), float(row["right"])))
+        for line in list(file)[1:]:
+            step, rest = line.split(",", 1)
+            kind, share = rest.rsplit(",", 1)  # kinds may have commas
+            if not kind.endswith("(tokens)"):
+                right[kind].append((int(step), float(share)))
     for index, (kind, points) in enumerate(sorted(right.items())):
         style = ("-", "--", ":")[index // 10 % 3]
         scores.plot(*zip(*points, strict=True), style, label=kind, linewidth=1)

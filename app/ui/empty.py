@@ -79,7 +79,7 @@ class EmptyConversation(QScrollArea):
         self._banner.setVisible(is_demo or not title)
         self._words.setText(
             self.tr(
-                "You are talking to a demo of 2.8 million parameters that knows shapes "
+                "You are talking to a demo of 4.3 million parameters that knows shapes "
                 "and colours."
             )
             if title

@@ -125,6 +125,8 @@ def encode_media(
                 vision_block_flops(model.config.vision_config, patches), should_stop
             ),
         )
+        # Each a copy: a view would keep the whole batch for as long as any is kept.
+        encoded = [mx.contiguous(feature) for feature in encoded]
         mx.eval(encoded)
         for span, feature in zip(batch, encoded, strict=True):
             features[key_of(span)] = feature

@@ -160,7 +160,7 @@ def test_ctrl_c_stops_with_130_and_keeps_the_words_so_far(picture):
 
 def test_a_reader_who_leaves_is_no_error_to_show(picture):
     process = subprocess.Popen(
-        [*COMMAND, "Hi", "--image", picture, "--temp", "9", "-m", "2000"],
+        [*COMMAND, "Hi", "--image", picture, "--no-thinking", "--temp", "9"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -251,7 +251,7 @@ def test_experts_are_streamed_and_told_of(picture, tmp_path, capsys):
     assert generate.main(words) == 0
     resident = capsys.readouterr().out
     profile = tmp_path / "profile.json"
-    words += ["--expert-memory", "1.5MB", "--expert-profile", str(profile), "--stats"]
+    words += ["--expert-memory", "2.5MB", "--expert-profile", str(profile), "--stats"]
     assert generate.main(words) == 0
     said = capsys.readouterr()
     assert said.out == resident
@@ -278,8 +278,8 @@ def test_no_size(capsys):
 
 
 def test_a_profile_that_cannot_be_written_costs_no_answer(picture, tmp_path, capsys):
-    words = ["Describe the picture.", "--image", picture, "--expert-memory", "1.5MB"]
-    model, _ = load("demo", expert_memory="1.5MB")
+    words = ["Describe the picture.", "--image", picture, "--expert-memory", "2.5MB"]
+    model, _ = load("demo", expert_memory="2.5MB")
     arguments = parse([*words, "--expert-profile", str(tmp_path)])
     terminal = Terminal()
     with experts_noted(model, arguments, terminal):
@@ -297,7 +297,7 @@ def test_a_profile_that_cannot_be_written_costs_no_answer(picture, tmp_path, cap
 def test_a_profiles_name_is_checked_before_anything_is_read(
     picture, tmp_path, capsys, name, problem
 ):
-    words = ["Describe the picture.", "--image", picture, "--expert-memory", "1.5MB"]
+    words = ["Describe the picture.", "--image", picture, "--expert-memory", "2.5MB"]
     assert generate.main([*words, "--expert-profile", str(tmp_path / name)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
@@ -317,7 +317,7 @@ def test_a_batchs_tokens_are_in_the_profile_too(picture, tmp_path, capsys):
     asked = {"prompt": "Describe the picture.", "images": [picture]}
     lines.write_text(f"{json.dumps(asked)}\n" * 3)
     profile = tmp_path / "profile.json"
-    words = ["--batch", str(lines), "--expert-memory", "1.5MB", "--no-thinking"]
+    words = ["--batch", str(lines), "--expert-memory", "2.5MB", "--no-thinking"]
     words += ["--batch-size", "3", "--expert-profile", str(profile)]
     assert generate.main(words) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

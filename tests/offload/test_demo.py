@@ -22,7 +22,7 @@ CLIP = VideoPart(PACKAGE / "demo" / "media" / "example.mp4")
 
 @pytest.fixture(scope="module")
 def streamed(demo_folder: Path) -> Any:
-    model, processor = load(demo_folder, expert_memory="1.5MB")
+    model, processor = load(demo_folder, expert_memory="2.5MB")
     assert model.expert_source is not None
     return model, processor
 

@@ -42,6 +42,7 @@ CANVASES = (
 )
 CLIP_CANVASES = ((112, 112), (112, 112), (112, 84), (84, 112), (140, 84), (320, 240))
 FEW = (1, 2, 2)
+STILL = 0.25  # of the clips in training, beside those that are drawn so
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,12 @@ def _page(random: Random, frame: Frame, *, held_out: bool) -> Shown:
 
 def _clip(random: Random, frame: Frame, *, held_out: bool) -> Shown:
     width, height = frame.clip
-    return (
-        combined_clip(
-            random, held_out=held_out, width=width, height=height, seconds=frame.seconds
-        ),
+    clip = combined_clip(
+        random, held_out=held_out, width=width, height=height, seconds=frame.seconds
     )
+    if not held_out and random.random() < STILL:
+        clip = replace(clip, direction="still", distance=0.0)
+    return (clip,)
 
 
 def _appearance(random: Random, frame: Frame, *, held_out: bool) -> Shown:
