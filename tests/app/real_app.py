@@ -45,7 +45,7 @@ from app.ui.transcript.row import MessageRow
 MEDIA = Path(mlx_glm45v.__file__).parent / "demo" / "media"
 PICTURE, CLIP = MEDIA / "example.png", MEDIA / "example.mp4"
 # Off the demo's track: it answers this as long as it may.
-ENDLESS = "x y " * 120
+ENDLESS = "a b " * 120
 LONG = "x y " * 1500
 
 

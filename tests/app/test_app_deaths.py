@@ -90,7 +90,7 @@ def test_killed_while_streaming_no_word_is_lost(app):
         ENDLESS.strip(),
         "next",
     ]
-    assert app.turns()[-1].state in ("complete", "cut")
+    assert app.turns()[-1].state in ("complete", "cut", "looped")
     assert app.store.turn(turn).text == kept.text
 
 
