@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.proc import proc
+
 Logits = Any
 _REPEATS = 8
 
@@ -203,15 +205,6 @@ def _now() -> dict[str, float]:
 
 def _since(begin: dict[str, float]) -> dict[str, float]:
     return {name: value - begin[name] for name, value in _now().items()}
-
-
-def proc(table: str, row: str) -> int:
-    """The number in a row of a table of /proc/self."""
-    for line in Path(f"/proc/self/{table}").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == row:
-            return int(value.split()[0])
-    raise LookupError(f"/proc/self/{table} has no {row}")
 
 
 if __name__ == "__main__":

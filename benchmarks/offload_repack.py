@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.offload_case import proc
+from benchmarks.proc import proc
 
 
 def main() -> None:

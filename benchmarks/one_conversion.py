@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.proc import proc
+
 Convert = Callable[[Path, Path], None]
 
 
@@ -57,26 +59,17 @@ WAYS: dict[str, Callable[[], Convert]] = {
 def main() -> None:
     way, source, target = sys.argv[1:]
     convert = WAYS[way]()
-    memory, read = _proc("status", "VmHWM") * 1024, _proc("io", "rchar")
+    memory, read = proc("status", "VmHWM") * 1024, proc("io", "rchar")
     start, busy = time.monotonic(), time.process_time()
     convert(Path(source), Path(target))
     result = {
         "seconds": round(time.monotonic() - start, 1),
         "cpu_seconds": round(time.process_time() - busy, 1),
-        "bytes_read": _proc("io", "rchar") - read,
+        "bytes_read": proc("io", "rchar") - read,
         "after_imports": memory,
-        "above_imports": _proc("status", "VmHWM") * 1024 - memory,
+        "above_imports": proc("status", "VmHWM") * 1024 - memory,
     }
     print(json.dumps(result))
-
-
-def _proc(table: str, row: str) -> int:
-    """The number in a row of a table of /proc/self."""
-    for line in Path(f"/proc/self/{table}").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == row:
-            return int(value.split()[0])
-    raise LookupError(f"/proc/self/{table} has no {row}")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,6 @@ def stream_experts(
     *,
     dtype: mx.Dtype,
     profile: ExpertProfile,
-    direct: bool = True,
 ) -> Match:
     """Give `model` banks of `plan.slots`; return what is left to be read now.
 
@@ -75,9 +74,7 @@ def stream_experts(
         experts, slots = moe.switch_mlp, plan.slots[place]
         assert isinstance(experts, Glm4vMoeTextExperts)
         hot = profile.favourites(place, slots // 2)
-        rows = _make_rows(
-            experts, taken[index], slots=slots, dtype=dtype, direct=direct
-        )
+        rows = _make_rows(experts, taken[index], slots=slots, dtype=dtype)
         bank = Bank(
             experts,
             SlotTable(plan.experts, slots, hot=hot),
@@ -103,7 +100,6 @@ def _make_rows(
     *,
     slots: int,
     dtype: mx.Dtype,
-    direct: bool,
 ) -> list[SlotRows]:
     """Make the module's arrays a bank's, joined where they can be, and say what fills
     them."""
@@ -133,7 +129,6 @@ def _make_rows(
                 rows=height,
                 extents=expert_extents(stored, experts=count),
                 stored=stored[0].info.dtype,
-                direct=direct,
             )
         )
     return rows

@@ -27,8 +27,7 @@ _STORED = {
 class SlotRows:
     """Rows [first, first + rows) of every slot of `array` (slots, rows, ...).
 
-    `extents` are each expert's bytes in the files, in `stored` dtype. `direct` may be
-    turned off where writing into an array's memory is not wanted.
+    `extents` are each expert's bytes in the files, in `stored` dtype.
     """
 
     def __init__(
@@ -39,7 +38,6 @@ class SlotRows:
         rows: int,
         extents: Sequence[Extent],
         stored: str,
-        direct: bool = True,
     ) -> None:
         self._array = array
         self._first, self._rows = first, rows
@@ -47,7 +45,7 @@ class SlotRows:
         integers, self._stored = _STORED[stored]
         self._integers = np.dtype(integers)
         self._row_bytes = array.nbytes // (array.shape[0] * array.shape[1])
-        self._memory = _writable(array) if direct else None
+        self._memory = _writable(array)
 
     @property
     def nbytes(self) -> int:
