@@ -7,6 +7,7 @@ Metal.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,25 +50,61 @@ def free_bytes() -> int:
     return int(rows["MemAvailable"].split()[0]) * 1024
 
 
+class _MetalLimits:
+    """Metal's two limits, which are the process's, and the works that hold them.
+
+    What was there before the first work is restored after the last, in whatever order
+    they end; who comes sets what the neediest of those at work needs. An iterator that
+    nobody reads ends whenever it is collected, in the middle of this too: the lock is
+    reentrant, and each step finds what the one before left.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._needs: dict[object, int] = {}
+        self._before: tuple[int, int] | None = None  # wired, cache
+
+    def take(self, work: object, nbytes: int) -> None:
+        with self._lock:
+            self._needs[work] = nbytes
+            needed = max(self._needs.values())
+            recommended = int(mx.device_info()["max_recommended_working_set_size"])
+            spare = min(_ROOM, max(_LEAST_SPARE, recommended - needed))
+            cache = mx.set_cache_limit(spare)
+            wired = mx.set_wired_limit(min(needed, recommended))
+            if self._before is None:
+                self._before = wired, cache
+
+    def give_back(self, work: object) -> None:
+        with self._lock:
+            self._needs.pop(work, None)
+            if self._needs or self._before is None:
+                return
+            # Work that is still running may need what the old limit would let go.
+            mx.synchronize()
+            (wired, cache), self._before = self._before, None
+            mx.set_wired_limit(wired)
+            mx.set_cache_limit(cache)
+
+
+_METAL_LIMITS = _MetalLimits()
+
+
 @contextmanager
 def working_limits(nbytes: int) -> Iterator[None]:
     """Keeps up to `nbytes` resident within it; the limits before are restored after.
 
     Never more than Metal recommends: models beyond it run slowly, and machines wired
     beyond it freeze. What `nbytes` leaves of it bounds the spare buffers, which MLX
-    would otherwise let grow to the size of the machine.
+    would otherwise let grow to the size of the machine. Works may overlap, in any
+    order and in several threads.
     """
     if not mx.metal.is_available():
         yield
         return
-    recommended = int(mx.device_info()["max_recommended_working_set_size"])
-    spare = min(_ROOM, max(_LEAST_SPARE, recommended - nbytes))
-    cache_before = mx.set_cache_limit(spare)
-    wired_before = mx.set_wired_limit(min(nbytes, recommended))
+    work = object()
     try:
+        _METAL_LIMITS.take(work, nbytes)
         yield
     finally:
-        # Work that is still running may need what the old limit would let go.
-        mx.synchronize()
-        mx.set_wired_limit(wired_before)
-        mx.set_cache_limit(cache_before)
+        _METAL_LIMITS.give_back(work)

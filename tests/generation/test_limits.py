@@ -67,6 +67,40 @@ def test_a_reader_who_leaves_restores_the_limits(limits):
     assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
 
 
+@pytest.mark.parametrize("first_ends", ["first", "last"])
+def test_works_that_overlap_share_limits_and_the_last_restores_them(limits, first_ends):
+    first, second = working_limits(10 * GB), working_limits(12 * GB)
+    first.__enter__()
+    second.__enter__()
+    ends = [first, second] if first_ends == "first" else [second, first]
+    ends[0].__exit__(None, None, None)
+    assert (limits.wired[-1], limits.cache[-1]) == (12 * GB, 2 * 2**30)
+    ends[1].__exit__(None, None, None)
+    assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
+def test_the_neediest_of_two_works_sets_the_limits(limits):
+    with working_limits(12 * GB), working_limits(10 * GB):
+        assert limits.wired[-1] == 12 * GB
+
+
+def test_an_answer_may_be_collected_while_another_begins(limits, monkeypatch):
+    """Python collects at any step of this thread's."""
+    gone = working_limits(10 * GB)
+    gone.__enter__()
+    set_cache = mx.set_cache_limit
+
+    def collecting(limit):
+        monkeypatch.setattr(mx, "set_cache_limit", set_cache)
+        gone.__exit__(None, None, None)
+        return set_cache(limit)
+
+    monkeypatch.setattr(mx, "set_cache_limit", collecting)
+    with working_limits(12 * GB):
+        assert limits.wired[-1] == 12 * GB
+    assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
 @pytest.mark.parametrize("memory", RECOMMENDED)
 @pytest.mark.parametrize("needed", [20 * GB, 70 * GB, 300 * GB, 900 * GB])
 def test_metals_recommendation_is_never_exceeded(limits, memory, needed):
