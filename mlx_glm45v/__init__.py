@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .errors import (
         Cancelled,
         CheckpointError,
+        ConversationInUse,
         ConversionError,
         DownloadError,
         Glm45vError,
@@ -80,6 +81,7 @@ _NAMES_BY_MODULE = {
     "errors": (
         "Cancelled",
         "CheckpointError",
+        "ConversationInUse",
         "ConversionError",
         "DownloadError",
         "Glm45vError",
@@ -142,6 +144,7 @@ __all__ = [
     "ChatSession",
     "Checkpoint",
     "CheckpointError",
+    "ConversationInUse",
     "ConversionError",
     "ConversionSummary",
     "DocumentPart",

@@ -6,15 +6,17 @@ thread; `ChatSession.stop` and `ChatSession.answer_now` may be called from any o
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mlx_glm45v.errors import Cancelled
+from mlx_glm45v.errors import Cancelled, ConversationInUse
 from mlx_glm45v.generation.events import Event, Finished, Usage
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.reuse import GenerationCache
@@ -136,7 +138,8 @@ class ChatSession:
     It begins with `system` and goes on from `history`; `messages` is the conversation
     so far. A turn joins it when its reply has ended, a stopped one too as far as it
     came; after an error the conversation is as before, so that the question can be
-    asked again. `cache` may be shared with other sessions over the same model; by
+    asked again. A question ends the answer before it whose events were not all read.
+    `cache` may be shared with other sessions over the same model; by
     default the session has its own, so that a second question does not read the first
     one's pictures again.
     """
@@ -159,6 +162,8 @@ class ChatSession:
         self._stop = threading.Event()
         self._answer_now = threading.Event()
         self._reply: Reply | None = None
+        # Weak: a reader who drops the events has left.
+        self._turn: weakref.ref[Generator[Event, None, None]] | None = None
         self.options = options
 
     @property
@@ -228,6 +233,7 @@ class ChatSession:
         Raises:
             ValueError: the last message is not the model's.
         """
+        self._leave_turn()
         if not self._messages or self._messages[-1].role != "assistant":
             raise ValueError("there is no reply to go on with: ask something first")
         return self._begin(None, thinking)
@@ -236,12 +242,29 @@ class ChatSession:
         options = self.options
         if thinking is not None:
             options = replace(options, thinking=thinking)
+        self._leave_turn()
         self._stop.clear()
         self._answer_now.clear()
         self._reply = None
-        return self._turn(message, options)
+        events = self._events(message, options)
+        self._turn = weakref.ref(events)
+        return events
 
-    def _turn(self, message: Message | None, options: ChatOptions) -> Iterator[Event]:
+    def _leave_turn(self) -> None:
+        """Ends the answer under way as if its reader had left."""
+        events = None if self._turn is None else self._turn()
+        if events is None:
+            return
+        if inspect.getgeneratorstate(events) == inspect.GEN_RUNNING:
+            raise ConversationInUse(
+                "another thread reads this session's answer; wait for its end, call "
+                "stop(), or give each thread a session of its own"
+            )
+        events.close()
+
+    def _events(
+        self, message: Message | None, options: ChatOptions
+    ) -> Generator[Event, None, None]:
         """Answers `message`; without one the last reply grows."""
         started = time.perf_counter()
         before = self._messages[:-1] if message is None else [*self._messages, message]
@@ -293,6 +316,7 @@ class ChatSession:
 
     def reset(self) -> None:
         """Forgets the conversation, but for the system message."""
+        self._leave_turn()
         self._messages = [m for m in self._messages if m.role == "system"]
         self._reply = None
 

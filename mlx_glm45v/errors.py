@@ -29,6 +29,10 @@ class NotEnoughMemory(Glm45vError):
     """The model or the request does not fit this machine."""
 
 
+class ConversationInUse(Glm45vError):
+    """Another answer is being made on the same conversation."""
+
+
 class DownloadError(Glm45vError):
     """A checkpoint could not be fetched."""
 

@@ -5,6 +5,7 @@ Knows which tokens and pictures the layers hold. Does not know how they got ther
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_map
 from mlx_lm.models.cache import KVCache, QuantizedKVCache
 
-from mlx_glm45v.errors import Cancelled
+from mlx_glm45v.errors import Cancelled, ConversationInUse
 from mlx_glm45v.processing.prompt import MediaSpan, Prompt
 
 if TYPE_CHECKING:
@@ -92,11 +93,17 @@ class PromptCache:
         precision.check_head(model.config.text_config.size_of_head)
         self._model = model
         self.precision = precision
-        self.in_use = False
+        self._lock = threading.Lock()
+        self._work: object = None
         self.clear()
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a request is at work on it."""
+        return self._work is not None
 
     @property
     def nbytes(self) -> int:
@@ -148,10 +155,34 @@ class PromptCache:
     def working(self, prompt: Prompt, *, rope_length: int) -> Iterator[int]:
         """Keeps what `prompt` can reuse, and gives its length.
 
-        One request at a time. Afterwards the cache is what its tokens say. That holds
-        for a normal end, a stop (`Cancelled`) and a reader who left; any other error
-        may have struck halfway through a layer, and empties the cache.
+        Afterwards the cache is what its tokens say. That holds for a normal end, a stop
+        (`Cancelled`) and a reader who left; any other error may have struck halfway
+        through a layer, and empties the cache.
+
+        Raises:
+            ConversationInUse: another request, of any thread, is at work on it.
         """
+        work = object()
+        try:
+            self._claim(work)
+            with self._made_whole():
+                yield self._keep(prompt, rope_length)
+        finally:
+            if self._work is work:
+                self._work = None
+
+    def _claim(self, work: object) -> None:
+        with self._lock:
+            if self._work is None:
+                self._work = work
+        if self._work is not work:
+            raise ConversationInUse(
+                f"another answer is being made on these {len(self):,} tokens of keys "
+                "and values; read its events to the end or close() them before, or "
+                "give each answer a cache of its own"
+            )
+
+    def _keep(self, prompt: Prompt, rope_length: int) -> int:
         kept = self.reusable(prompt, rope_length=rope_length)
         if kept:
             del self.tokens[kept:]
@@ -161,9 +192,12 @@ class PromptCache:
         self.rope_delta = prompt.rope_delta
         self._regime = self._model.rope_regime(rope_length)
         self._spans = tuple(map(CachedSpan.of, prompt.spans))
-        self.in_use = True
+        return kept
+
+    @contextmanager
+    def _made_whole(self) -> Iterator[None]:
         try:
-            yield kept
+            yield
         except (Cancelled, GeneratorExit):
             self._settle()
             raise
@@ -172,8 +206,6 @@ class PromptCache:
             raise
         else:
             self._settle()
-        finally:
-            self.in_use = False
 
     def advance(self, tokens: Iterable[int]) -> None:
         """Records `tokens` that the layers have taken in."""

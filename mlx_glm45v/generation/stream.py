@@ -53,10 +53,12 @@ def stream_prompt(
     and pictures in `features` are not encoded again. Closing the iterator leaves both
     consistent.
 
-    Raises, when called and before any work:
+    Raises, before any work:
         PromptTooLong: prompt and one token of answer do not fit the context.
         MediaError: a picture would not reach the model.
         ValueError: the prompt is empty or an option does not fit the model.
+        ConversationInUse: with the first event: the last answer on `cache` was neither
+            read to its end nor closed.
     """
     request = Request(
         model,

@@ -1,10 +1,11 @@
+import itertools
 import threading
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_glm45v.errors import MediaError, PromptTooLong
+from mlx_glm45v.errors import ConversationInUse, MediaError, PromptTooLong
 from mlx_glm45v.generation import pieces
 from mlx_glm45v.generation.answer import GenerationOptions
 from mlx_glm45v.generation.cache import PromptCache
@@ -409,6 +410,58 @@ def test_two_requests_may_take_turns():
     for text, whole in zip(texts, alone, strict=True):
         assert "".join(t for _, t in whole).startswith("".join(t for _, t in text))
         assert text
+
+
+def test_a_request_on_a_cache_at_work_is_refused_and_disturbs_nothing():
+    model = ScriptedModel()
+    first, second = make_prompt([A, B, C]), make_prompt([A, B, A])
+    cache = PromptCache(model)
+    events = run(model, first, cache=cache, max_tokens=6)
+    before = list(itertools.islice(events, 6))
+    with pytest.raises(ConversationInUse, match=r"close\(\) them"):
+        list(run(model, second, cache=cache))
+    alone = said(run(model, first, max_tokens=6))
+    assert said([*before, *events]) == alone
+    alone = said(run(model, second))
+    assert said(run(model, second, cache=cache)) == alone
+
+
+@pytest.mark.parametrize("left", ["closed", "dropped"])
+def test_a_reader_who_leaves_gives_the_cache_free(left):
+    model = ScriptedModel()
+    cache = PromptCache(model)
+    events = run(model, PROMPT, cache=cache)
+    next(events)
+    assert cache.in_use
+    if left == "closed":
+        events.close()
+    del events
+    assert not cache.in_use
+    assert said(run(model, PROMPT, cache=cache)) == said(run(model, PROMPT))
+
+
+def test_of_threads_that_come_at_once_one_works_on_a_cache():
+    cache = PromptCache(ScriptedModel())
+    together, all_came = threading.Barrier(8), threading.Barrier(8)
+    ends = []
+
+    def work():
+        together.wait()
+        try:
+            with cache.working(PROMPT, rope_length=99):
+                all_came.wait()
+                ends.append("worked")
+        except ConversationInUse:
+            all_came.wait()
+            ends.append("refused")
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["refused"] * 7 + ["worked"]
+    assert not cache.in_use
 
 
 def test_the_cache_knows_its_pictures_by_digest():
