@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from .control.wiring import Wiring
 from .engine.client import EngineClient
 from .faults import Faults, log_native_crashes
+from .garbage import GarbageCollector
 from .paths import APP_NAME, data_folder, settings_file
 from .settings import SettingsKeeper
 from .store import Store, StoreError
@@ -41,6 +42,7 @@ class Application(QApplication):
 def main() -> int:
     """Show the window until it is closed."""
     app = Application(sys.argv)
+    GarbageCollector(app)
     app.setApplicationName(APP_NAME)
     app.setApplicationDisplayName(NAME)
     app.setStyle("Fusion")

@@ -7,10 +7,6 @@ theme and repaints on `changed`.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
@@ -94,12 +90,11 @@ class Theme(QObject):
         disabled = QPalette.ColorGroup.Disabled
         for role in (roles.WindowText, roles.Text, roles.ButtonText):
             palette.setColor(disabled, role, QColor(colors.muted))
-        with _no_collection():
-            # One sheet after another takes Qt four times as long as none in between.
-            self._app.setStyleSheet("")
-            self._app.setPalette(palette)
-            self._set_font()
-            self._app.setStyleSheet(style_sheet(colors, scale))
+        # One sheet after another takes Qt four times as long as none in between.
+        self._app.setStyleSheet("")
+        self._app.setPalette(palette)
+        self._set_font()
+        self._app.setStyleSheet(style_sheet(colors, scale))
         self.changed.emit()
 
     def _set_font(self) -> None:
@@ -126,22 +121,6 @@ class Theme(QObject):
             self.apply("system", scale=self._scale)
         else:
             self._set_font()
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Python does not look for garbage meanwhile.
-
-    Qt goes through a list of all widgets and calls some of them: a forgotten window
-    that is collected in such a call would still be in the list.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def set_role(widget: QWidget, role: str) -> None:

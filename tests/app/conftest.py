@@ -1,5 +1,6 @@
 """A Qt application without a screen, and waiting that spins its event loop."""
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,18 @@ from PySide6.QtCore import QEventLoop, QProcess
 from PySide6.QtWidgets import QApplication
 
 from app.application import Application
+from app.garbage import GarbageCollector
 from app.ui.theme import Theme
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage(qapp: QApplication) -> Iterator[None]:
+    """As in the app; what a module leaves behind ends with it, in this thread."""
+    collector = GarbageCollector(qapp)
+    yield
+    gc.collect()
+    collector.stop()
+    collector.deleteLater()
 
 
 @pytest.fixture(scope="session")
