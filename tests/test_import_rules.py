@@ -93,6 +93,7 @@ APP: dict[str, Room] = {
     "paths": room(set(), CORE),
     "settings": room(set(), CORE),
     "faults": room({"paths"}, CORE),
+    "garbage": room(set(), CORE),
     "processes": room(),
     "processes.child": room(),
     "processes.link": room({"paths", "processes.child"}, CORE),
@@ -181,7 +182,16 @@ APP: dict[str, Room] = {
         {"store"}, {*WIDGETS, "mlx_glm45v.errors", "mlx_glm45v.media.fetch"}
     ),
     "application": room(
-        {"control", "engine.client", "faults", "paths", "settings", "store", "ui"},
+        {
+            "control",
+            "engine.client",
+            "faults",
+            "garbage",
+            "paths",
+            "settings",
+            "store",
+            "ui",
+        },
         WIDGETS,
     ),
     "__main__": room({"application", "engine.process", "workers.process"}),
