@@ -45,11 +45,12 @@ _JSON_LABEL = re.compile(
 )
 _PHRASE_EDGE = re.compile(r"[\n\])}>|.!?;\u3002\uff01\uff1f,](?:\s|$|(?=[^\d]))")
 _PHRASE_START = re.compile(
-    r"^(?:[\s\-*#>\"'`:(\[{<\u2022\u2013\u2014_]|\d{1,3}[.)]\s|(?:the|a|an|and)\b)+",
+    r"^(?:[\s\-*#>\"'`:(\[{<\u2022\u2013\u2014_]|\d{1,3}[.)]\s|(?:the|a|an|and|"
+    r"(?:here|there)\s+(?:is|are))\b)+",
     re.I,
 )
 _PHRASE_END = re.compile(
-    r"(?:[\s\-*\"'`:=,(\[{<\u2013\u2014_]|\b(?:is|are|at|in|located|found|coordinates?|"
+    r"(?:[\s\-*\"'`:=,(\[{<\u2013\u2014_]|\b(?:is|are|here|at|in|located|found|coordinates?|"
     r"bounding|box|bbox\w*|with|position|its|the)\b|\u4f4d\u4e8e|\u5750\u6807|\u5728)+$",
     re.I,
 )

@@ -129,6 +129,8 @@ def test_a_video_is_meant_where_there_is_no_picture():
         ("- **red car**: [[1, 5, 7, 9]]", "red car"),
         ("1. red car: <|begin_of_box|>[[1, 5, 7, 9]]<|end_of_box|>", "red car"),
         ("I looked. A red car, located at (1, 5, 7, 9)", "red car"),
+        ("The red car is here: [[1, 5, 7, 9]]", "red car"),
+        ("Here is the red car: [[1, 5, 7, 9]]", "red car"),
         ("[[1, 5, 7, 9]]", ""),
     ],
 )
@@ -152,7 +154,7 @@ def test_boxes_may_be_split_over_deltas():
         TextDelta("answer", "50]]"),
     ]
     assert find_boxes(deltas, [PHOTO]) == (
-        Box("Here", 0, 200, 200, 600, 450, start=7, stop=27),
+        Box("", 0, 200, 200, 600, 450, start=7, stop=27),
     )
 
 
