@@ -96,14 +96,14 @@ def start(
 def examples() -> tuple[Example, ...]:
     """Questions that the demo answers, about the files it comes with."""
     media = Path(str(files("mlx_glm45v"))) / "demo" / "media"
-    picture, clip = media / "example.png", media / "example.mp4"
+    picture, changed, clip = (
+        media / name for name in ("example.png", "changed.png", "example.mp4")
+    )
     translate = QApplication.translate
     return (
-        Example("image", translate("Example", "Describe the picture."), (picture,)),
+        Example("image", translate("Example", "Where is the star?"), (picture,)),
+        Example("image", translate("Example", "What changed?"), (picture, changed)),
         Example(
             "video", translate("Example", "Which way does the shape move?"), (clip,)
-        ),
-        Example(
-            "image", translate("Example", "How many shapes are there?"), (picture,)
         ),
     )

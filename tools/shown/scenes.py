@@ -70,11 +70,11 @@ def asking(s: Session) -> None:
     talk, window = s.wiring.parts.talk, s.window
     s.wiring.parts.talk.open(None)
     _bring_picture(s)
-    _send(s, "Describe the picture.")
+    _send(s, "Where is the star?")
     s.wait("thoughts", lambda: len(_thoughts(s)) > _SOME)
     s.halt_model()
     s.take("thinking")
-    for text in ("How many shapes are there?", "And which one is the largest?"):
+    for text in ("How many shapes are there?", "What colour is the circle?"):
         _send(s, text)
     s.take("queue")
     for _ in talk.outbox.waiting:
