@@ -7,7 +7,7 @@ replies go. Runs in the thread that iterates.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import cast
 
@@ -78,16 +78,17 @@ def generate_batch(
     the peak of memory is that of the run so far.
 
     Raises:
-        ValueError: `batch_size` is below 1, options quantise keys and values from a
-            later token on (quantized_kv_start), or there are more or fewer options than
-            conversations.
+        ValueError: `batch_size` is below 1, the options for all do not fit
+            (`check_batch_options`; one's own are its error), or there are more or
+            fewer options than conversations: at once, where both have a length.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     if isinstance(options, ChatOptions):
-        _check(options)
+        check_batch_options(model, options)
         asked = ((each, options) for each in conversations)
     else:
+        _check_lengths(conversations, options)
         asked = zip(conversations, options, strict=True)
     # One prompt, for the next one to begin with.
     cache = GenerationCache(model, kv_bytes=0) if cache is None else cache
@@ -95,12 +96,37 @@ def generate_batch(
     return batch.results()
 
 
-def _check(options: ChatOptions) -> None:
+def check_batch_options(
+    model: Glm4vMoeForConditionalGeneration, options: ChatOptions
+) -> None:
+    """Refuses what cannot be right for any conversation of a batch over `model`.
+
+    Raises:
+        ValueError: keys and values would be quantised from a later token on
+            (quantized_kv_start), the model's heads cannot be quantised, or its
+            vocabulary lacks a token that is named.
+    """
     if options.kv_bits is not None and options.quantized_kv_start:
         raise ValueError(
             f"quantized_kv_start={options.quantized_kv_start} cannot be used in a "
             "batch, whose rows are quantised or not together; leave it out, or ask one "
             "by one"
+        )
+    text = model.config.text_config
+    options.precision.check_head(text.size_of_head)
+    if options.sampling is not None:
+        options.sampling.check_vocabulary(text.vocab_size)
+
+
+def _check_lengths(
+    conversations: Iterable[Conversation], options: Iterable[ChatOptions]
+) -> None:
+    if not (isinstance(conversations, Sized) and isinstance(options, Sized)):
+        return
+    if len(conversations) != len(options):
+        raise ValueError(
+            f"there are {len(options)} options for {len(conversations)} conversations; "
+            "give one for all of them, or one for each"
         )
 
 
@@ -174,8 +200,8 @@ class _Batch:
                 if taken is None:
                     return
                 index, (conversation, options) = taken
-                _check(options)
                 try:
+                    check_batch_options(self._model, options)
                     asked = self._read(index, conversation, options)
                 except Cancelled:
                     raise

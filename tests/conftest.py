@@ -1,5 +1,7 @@
 """What every room's tests may use: the packaged demo, as it is and in 4 bits."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,29 @@ def quantised_demo(quantised_demo_folder):
     from mlx_glm45v.loading import load
 
     return load(quantised_demo_folder)
+
+
+@pytest.fixture(scope="session")
+def narrow_demo_folder(demo_folder, tmp_path_factory) -> Path:
+    """The demo's weights as twice as many heads, too narrow to be quantised."""
+    folder = tmp_path_factory.mktemp("demo") / "narrow"
+    shutil.copytree(demo_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    text = config["text_config"]
+    text["head_dim"] //= 2
+    text["num_attention_heads"] *= 2
+    text["num_key_value_heads"] *= 2
+    text["rope_scaling"]["mrope_section"] = [2, 3, 3]
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def narrow_demo(narrow_demo_folder):
+    """The same as (model, processor)."""
+    from mlx_glm45v.loading import load
+
+    return load(narrow_demo_folder)
 
 
 @pytest.fixture(scope="session", params=["demo", "quantised_demo"])

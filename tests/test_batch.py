@@ -248,5 +248,36 @@ def test_what_a_batch_cannot_do_is_told_at_once(demo):
         generate_batch(*demo, CAPTIONS, batch_size=0)
     with pytest.raises(ValueError, match="quantized_kv_start=9 cannot be used"):
         generate_batch(*demo, CAPTIONS, ChatOptions(kv_bits=8, quantized_kv_start=9))
+    unknown = ChatOptions(sampling=SamplingOptions(logit_bias={99_999: 1.0}))
+    with pytest.raises(ValueError, match="logit_bias names token 99999"):
+        generate_batch(*demo, CAPTIONS, unknown)
+    with pytest.raises(ValueError, match="1 options for 3 conversations"):
+        generate_batch(*demo, CAPTIONS, [SHORT])
     with pytest.raises(ValueError, match="shorter"):
-        list(generate_batch(*demo, CAPTIONS, [SHORT]))
+        list(generate_batch(*demo, iter(CAPTIONS), [SHORT]))
+
+
+def test_keys_and_values_that_no_conversation_can_quantise_are_told_at_once(
+    narrow_demo,
+):
+    with pytest.raises(ValueError, match="heads of a multiple of 64"):
+        generate_batch(*narrow_demo, CAPTIONS, ChatOptions(kv_bits=8))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (replace(SHORT, kv_bits=8), "heads of a multiple of 64"),
+        (replace(SHORT, kv_bits=8, quantized_kv_start=9), "quantized_kv_start=9"),
+    ],
+)
+def test_options_that_do_not_fit_are_told_in_their_conversations_place(
+    narrow_demo, wrong, said
+):
+    """The answers that are under way then come all the same."""
+    how = [replace(SHORT, max_tokens=9), replace(SHORT, max_tokens=3), wrong, SHORT]
+    asked = [ask("Hello!")] * 4
+    results = dict(generate_batch(*narrow_demo, asked, how, batch_size=2))
+    kinds = [type(results[index]) for index in range(4)]
+    assert kinds == [Reply, Reply, ValueError, Reply]
+    assert said in str(results[2])

@@ -13,7 +13,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mlx_glm45v.batch import BatchProgress, Result, generate_batch
+from mlx_glm45v.batch import (
+    BatchProgress,
+    Result,
+    check_batch_options,
+    generate_batch,
+)
 from mlx_glm45v.cli.batch_bar import BatchBar
 from mlx_glm45v.cli.batch_lines import BatchLine, read_lines
 from mlx_glm45v.cli.batch_output import BatchOutput, PrintedOutput, as_record
@@ -105,6 +110,7 @@ class _Run:
         asked: Sequence[BatchLine],
     ) -> None:
         options = chat_options(self._arguments, processor.generation_config)
+        check_batch_options(model, options)
         bar = BatchBar(self._terminal, total=self._total, before=self.done)
 
         def show(progress: BatchProgress) -> None:

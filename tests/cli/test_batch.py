@@ -164,6 +164,14 @@ def test_other_options_do_not_mix_with_earlier_answers(folder, capsys):
     assert answers(folder) == before
 
 
+def test_options_that_fit_no_line_are_told_once_and_no_line_fails(
+    folder, narrow_demo_folder, capsys
+):
+    assert run(folder, "--model", str(narrow_demo_folder), "--kv-bits", "8") == 1
+    assert capsys.readouterr().err.count("heads of a multiple of 64") == 1
+    assert answers(folder) == []
+
+
 def test_the_questions_are_not_written_over(folder, capsys):
     file = str(folder / "in.jsonl")
     before = (folder / "in.jsonl").read_bytes()
