@@ -1,3 +1,4 @@
+import gc
 from dataclasses import replace
 
 import mlx.core as mx
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.config import Glm4vMoeConfig
+from mlx_glm45v.generation.features import FeatureCache
 from mlx_glm45v.generation.pieces import (
     PIECE_FLOPS,
     decoder_layer_flops,
@@ -15,12 +17,13 @@ from mlx_glm45v.generation.pieces import (
 from mlx_glm45v.generation.prefill import (
     BATCH_PATCHES,
     bounded_step,
+    encode_media,
     plan_batches,
     plan_chunks,
     shared_delta,
 )
 from tests.generation.fakes import make_prompt
-from tests.generation.small_model import prefilled
+from tests.generation.small_model import exhaust, prefilled
 
 REAL = Glm4vMoeConfig.from_dict(
     {
@@ -125,3 +128,23 @@ def test_a_cache_keeps_no_more_than_its_keys_and_values(either_demo, length):
     before = mx.get_active_memory()
     cache, _ = prefilled(model, prompt)
     assert mx.get_active_memory() - before <= 1.05 * cache.nbytes
+
+
+def test_kept_features_take_what_they_count_and_not_their_neighbours(model):
+    """Eight pictures of one size are encoded together; of each eight one stays."""
+    one = 64 * model.config.text_config.hidden_size * 4
+    known = FeatureCache(16 * one)
+    before = active_memory()
+    for first in range(0, 64, 8):
+        pictures = [("image", first + place, (16, 16)) for place in range(8)]
+        exhaust(encode_media(model, make_prompt(*pictures), known=known))
+        for kept in range(0, first + 8, 8):
+            assert known.get((f"{kept}", (1, 16, 16))) is not None
+    assert known.nbytes == 16 * one
+    assert active_memory() - before <= 1.05 * known.nbytes
+
+
+def active_memory():
+    gc.collect()
+    mx.clear_cache()
+    return mx.get_active_memory()
