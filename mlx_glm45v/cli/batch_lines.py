@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ _SETTINGS = (
 class BatchLine:
     """Line `number` of the file, counted from 1: a conversation, or its `error`.
 
-    `digest` is of everything that is written in it and of the settings: an answer to a
-    line of the same digest is an answer to this one.
+    `digest` is of everything that is written in it, of the settings, and of the size
+    and the time of change of the files that it names: an answer to a line of the same
+    digest is an answer to this one.
     """
 
     number: int
@@ -61,14 +63,13 @@ def read_lines(arguments: Namespace) -> list[BatchLine]:
         written = path.read_bytes().split(b"\n")
     except OSError as error:
         raise Glm45vError(f"{path} cannot be read: {error.strerror}") from error
-    settings = {name: getattr(arguments, name) for name in _SETTINGS}
+    settings = json.dumps({name: getattr(arguments, name) for name in _SETTINGS})
     seen: dict[str | int, int] = {}
     lines: list[BatchLine] = []
     for number, raw in enumerate(written, start=1):
         if not raw.strip():
             continue
-        digest = hashlib.sha256(json.dumps(settings).encode() + raw.strip())
-        line = _line(number, raw, digest.hexdigest()[:16], arguments, path.parent)
+        line = _line(number, raw, settings, arguments, path.parent)
         if line.id is not None:
             first = seen.setdefault(line.id, number)
             if first != number and line.error is None:
@@ -80,9 +81,10 @@ def read_lines(arguments: Namespace) -> list[BatchLine]:
 
 
 def _line(
-    number: int, raw: bytes, digest: str, arguments: Namespace, folder: Path
+    number: int, raw: bytes, settings: str, arguments: Namespace, folder: Path
 ) -> BatchLine:
     name: str | int | None = None
+    written = settings.encode() + raw.strip()
     try:
         row = _parsed(raw)
         name = _id(row)
@@ -90,15 +92,36 @@ def _line(
         if unknown:
             raise _Wrong(f"unknown field {unknown[0]!r}; there are {', '.join(FIELDS)}")
         thinking = _typed(row, "thinking", bool, "true or false")
+        messages = tuple(_messages(row, arguments, folder))
         return BatchLine(
             number,
-            digest,
+            _digest(written, *map(_stamp, _files(messages))),
             name,
-            messages=tuple(_messages(row, arguments, folder)),
+            messages=messages,
             thinking=arguments.thinking if thinking is None else thinking,
         )
     except _Wrong as error:
-        return BatchLine(number, digest, name, error=str(error))
+        return BatchLine(number, _digest(written), name, error=str(error))
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()[:16]
+
+
+def _files(messages: Iterable[Message]) -> Iterator[str]:
+    """The paths that are named, in their order."""
+    for part in (part for message in messages for part in message.parts):
+        if not isinstance(part, TextPart) and not _is_address(part.source):
+            yield part.source
+
+
+def _stamp(path: str) -> bytes:
+    """Tells a file that was replaced; reading them all would take as long as a run."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return b"none"
+    return f"{status.st_size} {status.st_mtime_ns}".encode()
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
@@ -152,5 +175,8 @@ def _messages(
 
 
 def _placed(source: str, folder: Path) -> str:
-    is_address = "://" in source or source.startswith("data:")
-    return source if is_address else str(folder / source)
+    return source if _is_address(source) else str(folder / source)
+
+
+def _is_address(source: str) -> bool:
+    return "://" in source or source.startswith("data:")

@@ -108,7 +108,8 @@ class BatchOutput:
         if self._answers and len(waiting) == len(lines):
             raise Glm45vError(
                 f"{self.path} holds answers, but none to a line of this file with this "
-                "model and these options; choose another --output"
+                "model, these options and the media as they are now; choose another "
+                "--output"
             )
         return waiting
 

@@ -143,6 +143,18 @@ def test_a_changed_line_is_asked_again(folder, capsys):
     assert "1 answers are to lines that were changed" in capsys.readouterr().err
 
 
+def test_a_picture_that_was_replaced_is_asked_again(folder):
+    ask = {"prompt": "Describe the picture."}
+    write(folder, ask | {"images": ["0.png"]}, ask | {"images": ["1.png"]})
+    assert run(folder) == 0
+    before = answers(folder)
+    shutil.copy(folder / "1.png", folder / "0.png")
+    assert run(folder) == 0
+    replaced, kept = answers(folder)
+    assert kept == before[1]
+    assert replaced["answer"] == kept["answer"] != before[0]["answer"]
+
+
 def test_nothing_is_loaded_when_nothing_is_left(folder):
     write(folder, {"prompt": "Hello!"})
     assert run(folder) == 0

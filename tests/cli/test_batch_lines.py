@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -133,6 +134,34 @@ def test_a_digest_tells_other_settings(read, words):
     assert (
         read({"prompt": "a"})[0].digest != read({"prompt": "a"}, words=words)[0].digest
     )
+
+
+@pytest.mark.parametrize("field", ["images", "videos", "documents"])
+def test_a_digest_tells_a_file_that_was_replaced(read, tmp_path, field):
+    rows = [{field: ["a"]}, {field: ["b", "https://host/a"]}, {"prompt": "a"}]
+    file = tmp_path / "a"
+
+    def digests():
+        return [line.digest for line in read(*rows)]
+
+    missing = digests()
+    file.write_bytes(b"12")
+    os.utime(file, ns=(1, 10**18))
+    first = digests()
+    assert digests() == first
+    file.write_bytes(b"123")
+    os.utime(file, ns=(1, 10**18))
+    longer = digests()
+    os.utime(file, ns=(1, 10**18 + 1))
+    later = digests()
+    assert len({each[0] for each in (missing, first, longer, later)}) == 4
+    # What names other files, addresses or none is as it was.
+    assert missing[1:] == first[1:] == longer[1:] == later[1:]
+
+
+def test_a_path_that_no_file_can_have_has_a_digest(read):
+    (line,) = read({"images": ["a\0b"]})
+    assert line.error is None
 
 
 def test_a_digest_does_not_depend_on_the_batchs_size(read):
