@@ -6,6 +6,7 @@ Knows keys and bytes. Does not know the vision tower, prompts or conversations.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Container
 
 import mlx.core as mx
 
@@ -40,8 +41,15 @@ class FeatureCache:
         self._kept[key] = features
         self.nbytes += features.nbytes
         while self.nbytes > self._max_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self.nbytes -= oldest.nbytes
+            self.forget_oldest()
+
+    def forget_oldest(self, *, but: Container[FeatureKey] = ()) -> bool:
+        """Lets those go that were unused for longest; whether there were any `but`."""
+        for key in self._kept:
+            if key not in but:
+                self.nbytes -= self._kept.pop(key).nbytes
+                return True
+        return False
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -12,24 +12,26 @@ import mlx.core as mx
 from mlx_glm45v.generation import limits
 from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
 from mlx_glm45v.generation.features import FeatureCache
+from mlx_glm45v.generation.prefill import key_of
 from mlx_glm45v.processing.prompt import Prompt
 
 if TYPE_CHECKING:
     from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 
-# By default conversations may take what one of so many tokens takes (the memory
-# planner says so, too).
+# By default conversations may take what one of so many tokens takes, and pictures so
+# much (the memory planner says so, too).
 KEPT_TOKENS = 32_768
-_FEATURE_BYTES = 512 * 2**20
+KEPT_FEATURE_BYTES = 512 * 2**20
 
 
 class GenerationCache:
     """Caches of several conversations over one model, the least recently used leaving.
 
     Conversations' keys and values share `kv_bytes` (default: what 32,768 tokens take,
-    and at most half of what is free now); the one at work may exceed that alone. Where
-    a request finds too little memory free, the others make room for it.
-    `features` has `feature_bytes`. Belongs to the thread that runs the model.
+    and at most half of what is free now); the one at work may exceed that alone.
+    `features` has `feature_bytes`. Where a request finds too little memory free, the
+    other conversations make room for it, then features. Belongs to the thread that runs
+    the model.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class GenerationCache:
         model: Glm4vMoeForConditionalGeneration,
         *,
         kv_bytes: int | None = None,
-        feature_bytes: int = _FEATURE_BYTES,
+        feature_bytes: int = KEPT_FEATURE_BYTES,
     ) -> None:
         self._model = model
         if kv_bytes is None:
@@ -67,6 +69,15 @@ class GenerationCache:
         A cache that would lose more than it keeps stays as it is, for its own
         conversation, and the common start is copied.
         """
+        found = self._found(prompt, rope_length, precision)
+        self._use(found)
+        self.trim()
+        self._make_room(prompt, rope_length - len(found))
+        return found
+
+    def _found(
+        self, prompt: Prompt, rope_length: int, precision: KVPrecision
+    ) -> PromptCache:
         best, kept = None, 0
         for cache in self._conversations:
             if cache.in_use or cache.precision != precision:
@@ -75,29 +86,29 @@ class GenerationCache:
             if count > kept:
                 best, kept = cache, count
         if best is None:
-            found = PromptCache(self._model, precision)
-        elif len(best) - kept > kept:
-            found = best.forked(kept)
+            return PromptCache(self._model, precision)
+        if len(best) - kept > kept:
             self._use(best)
-        else:
-            found = best
-        self._use(found)
-        self.trim()
-        self._make_room(rope_length - len(found))
-        return found
+            return best.forked(kept)
+        return best
 
     def trim(self) -> None:
         """Let conversations go until the others are within the budget."""
         while self.nbytes > self._kv_bytes and self._forget_oldest():
             pass
 
-    def _make_room(self, tokens: int) -> None:
-        """Let conversations go while memory lacks room for `tokens` more of the last.
+    def _make_room(self, prompt: Prompt, tokens: int) -> None:
+        """Let go of what is kept while memory lacks room for `tokens` more of the last.
 
+        Conversations first: features are few bytes for the work of making them again,
+        and those of `prompt` would be made again now.
         Buffers are given back at once: what waits for reuse is not free for others.
         """
         text = self._model.config.text_config
-        while limits.missing_bytes(text, tokens=tokens) > 0 and self._forget_oldest():
+        needed = {key_of(span) for span in prompt.spans}
+        while limits.missing_bytes(text, tokens=tokens) > 0 and (
+            self._forget_oldest() or self.features.forget_oldest(but=needed)
+        ):
             mx.clear_cache()
 
     def _forget_oldest(self) -> bool:

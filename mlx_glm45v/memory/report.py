@@ -13,7 +13,7 @@ from .experts import DISK_BANDWIDTHS, ExpertPlan
 from .footprint import Footprint
 from .formulas import kv_token_bytes
 from .machine import GIB, Machine
-from .request import KEPT_TOKENS, Request
+from .request import KEPT_FEATURE_BYTES, KEPT_TOKENS, Request
 from .sizes import gigabytes
 
 
@@ -71,11 +71,12 @@ def table(footprint: Footprint) -> list[str]:
 
 
 def kept_line(footprint: Footprint) -> str:
-    """What conversations answered before may take beside the sum."""
+    """What conversations and pictures of before may take beside the sum."""
     token = kv_token_bytes(footprint.config.text_config, None, footprint.backend)
     return (
         f"Conversations answered before stay in memory, up to "
-        f"{gigabytes(KEPT_TOKENS * token)} of what is left over; they leave for a "
+        f"{gigabytes(KEPT_TOKENS * token)} of what is left over, and features of "
+        f"their pictures, up to {gigabytes(KEPT_FEATURE_BYTES)}; they leave for a "
         "question that needs it."
     )
 

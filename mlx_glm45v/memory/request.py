@@ -16,8 +16,10 @@ LARGEST_VIDEO_TOKENS = 30_000
 # A 1080p picture, or pair of frames.
 HD_FRAME_TOKENS = 2691
 
-# Conversations answered before stay in memory up to what so many tokens take.
+# Conversations answered before stay in memory up to what so many tokens take, and
+# their pictures' features up to so much.
 KEPT_TOKENS = 32_768
+KEPT_FEATURE_BYTES = 512 * 2**20
 
 # mlx-lm's quantised cache: its bits, and its groups.
 KV_BITS = (4, 8)

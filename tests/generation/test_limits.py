@@ -1,9 +1,15 @@
 import mlx.core as mx
 import pytest
 
-from mlx_glm45v.generation.limits import free_bytes, request_bytes, working_limits
-from mlx_glm45v.generation.reuse import KEPT_TOKENS, GenerationCache
-from mlx_glm45v.memory.request import KEPT_TOKENS as PLANNED_TOKENS
+from mlx_glm45v.generation import reuse
+from mlx_glm45v.generation.limits import (
+    free_bytes,
+    kv_bytes,
+    request_bytes,
+    working_limits,
+)
+from mlx_glm45v.generation.reuse import GenerationCache
+from mlx_glm45v.memory import request
 from tests.generation.fakes import ScriptedModel, make_prompt
 from tests.generation.small_model import tokens
 
@@ -144,8 +150,44 @@ def test_kept_conversations_leave_for_a_request_that_lacks_memory(limits, free, 
     assert len(cache) == kept
 
 
-def test_the_planner_knows_what_conversations_may_keep():
-    assert KEPT_TOKENS == PLANNED_TOKENS
+@pytest.mark.parametrize(("lacking", "kept"), [(1, "123"), (3, "13"), (9, "1")])
+def test_features_leave_after_other_conversations(limits, lacking, kept):
+    """The oldest first, no more of them than lack, and none that the prompt shows."""
+    limits.recommended = mx.get_active_memory() + 100 * GB
+    cache = GenerationCache(ScriptedModel())
+    fill(cache.conversation(make_prompt([1] * 9), rope_length=60))
+    for name in "123":
+        cache.features.put((name, (1, 4, 4)), evaluated((1, 2**18)))  # one each
+    mx.clear_cache()
+    room = 2 * 2**30 + kv_bytes(cache._model.config.text_config, tokens=60)
+    limits.recommended = mx.get_active_memory() + room - lacking * 2**20
+    prompt = make_prompt([3] * 9, ("image", 1, (4, 4)), [3])
+    cache.conversation(prompt, rope_length=60)
+    assert len(cache) == 1
+    left = [name for name in "123" if cache.features.get((name, (1, 4, 4))) is not None]
+    assert "".join(left) == kept
+    assert cache.features.nbytes == len(kept) * 2**20
+
+
+def fill(cache):
+    """Has `cache` hold a little more than two megabytes."""
+    prompt = make_prompt([1] * 2**12)
+    shape = (1, 1, len(prompt), 24)
+    with cache.working(prompt, rope_length=60):
+        for layer in cache.layers:
+            layer.update_and_fetch(evaluated(shape), evaluated(shape))
+        cache.advance(prompt.token_ids.tolist())
+
+
+def evaluated(shape):
+    zeros = mx.zeros(shape)
+    mx.eval(zeros)
+    return zeros
+
+
+def test_the_planner_knows_what_may_be_kept():
+    assert reuse.KEPT_TOKENS == request.KEPT_TOKENS
+    assert reuse.KEPT_FEATURE_BYTES == request.KEPT_FEATURE_BYTES
 
 
 def test_without_metal_the_memory_that_the_system_would_give_is_free():

@@ -49,6 +49,7 @@ def test_a_config_file_is_enough(config_file: Path, capsys):
     assert "96 GB   77.3 GB for the GPU  fits" in said
     assert "this machine" in said or "this Apple" in said
     assert "Conversations answered before stay in memory, up to 6.2 GB" in said
+    assert "features of their pictures, up to 0.5 GB; they leave for a" in said
 
 
 def test_json_is_one_document(config_file: Path, capsys):
