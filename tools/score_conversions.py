@@ -28,9 +28,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_training.lessons import LESSONS, SCORED, held_out_question  # noqa: E402
+from demo_training.lessons import LESSONS, SCORED, Question  # noqa: E402
 from demo_training.own_answering import OwnAnswerer, parts_of  # noqa: E402
-from score_demo import CHECKPOINT, score  # noqa: E402
+from score_demo import CHECKPOINT, questions, score  # noqa: E402
 from table_demo import README, percent, replaced  # noqa: E402
 
 from mlx_glm45v import Message, TextPart, convert  # noqa: E402
@@ -44,9 +44,8 @@ STILL_KINDS = [
 ]
 
 
-def log_probabilities(answerer: OwnAnswerer, kind: str, index: int) -> np.ndarray:
+def log_probabilities(answerer: OwnAnswerer, question: Question) -> np.ndarray:
     """Next-token log probabilities (L, vocabulary) over a question and its answer."""
-    question = held_out_question(kind, index)
     last = question.turns[-1]
     prompt = answerer.processor.prompt(
         [
@@ -71,9 +70,9 @@ def divergence(source: OwnAnswerer, other: OwnAnswerer, *, count: int) -> float:
     """Mean KL(source || other) over all positions of `count` questions a kind, nats."""
     values = []
     for kind in STILL_KINDS:
-        for index in range(count):
-            ours = log_probabilities(source, kind, index)
-            theirs = log_probabilities(other, kind, index)
+        for question in questions(kind, count=count):
+            ours = log_probabilities(source, question)
+            theirs = log_probabilities(other, question)
             values.append(np.sum(np.exp(ours) * (ours - theirs), axis=-1))
     return float(np.concatenate(values).mean())
 

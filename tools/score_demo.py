@@ -3,7 +3,7 @@
     python tools/score_demo.py --questions 100
     python tools/score_demo.py --questions 20 --engine mlx_glm45v
     python tools/score_demo.py --questions 20 --engine both      # the same words?
-    python tools/score_demo.py --questions 100 --blind           # nothing is shown
+    python tools/score_demo.py --questions 100 --shown nothing
 
 The last line is one JSON document: right answers of each kind, thinking on and off, and
 how well boxes fit.
@@ -15,18 +15,26 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_training.lessons import SCORED, Question, held_out_question  # noqa: E402
+from demo_training.lessons import (  # noqa: E402
+    SCORED,
+    SCORED_FROM,
+    Question,
+    held_out_question,
+)
 from demo_training.marking import mark  # noqa: E402
 from demo_training.own_answering import Answer, OwnAnswerer  # noqa: E402
 
 CHECKPOINT = ROOT / "mlx_glm45v" / "demo" / "checkpoint"
 BATCH = 25
+# A question's own media, none, or those of another question of its kind.
+Shown = Literal["own", "nothing", "another"]
 
 
 class Answering(Protocol):
@@ -66,20 +74,32 @@ class Score:
         return told
 
 
+def questions(kind: str, *, count: int, first: int = 0) -> list[Question]:
+    """`count` held-out questions that no training watched."""
+    start = SCORED_FROM + first
+    return [held_out_question(kind, index) for index in range(start, start + count)]
+
+
 def score(
     answerer: Answering,
     kind: str,
     *,
     thinking: bool,
     count: int,
-    blind: bool = False,
+    shown: Shown = "own",
     show: int = 0,
 ) -> Score:
     """The score of `count` questions; prints the first `show` wrong answers."""
     found = Score()
     for first in range(0, count, BATCH):
-        numbers = range(first, min(count, first + BATCH))
-        asked = [held_out_question(kind, number) for number in numbers]
+        asked = questions(kind, count=min(BATCH, count - first), first=first)
+        if shown == "another":
+            others = questions(kind, count=len(asked), first=first + count)
+            asked = [
+                replace(one, shown=other.shown, earlier=other.earlier)
+                for one, other in zip(asked, others, strict=True)
+            ]
+        blind = shown == "nothing"
         answers = answerer.answer(asked, thinking=thinking, blind=blind)
         for question, answer in zip(asked, answers, strict=True):
             if not found.add(answer, question, thinking=thinking) and show > 0:
@@ -102,8 +122,7 @@ def compare(folder: Path, kind: str, *, thinking: bool, count: int) -> int:
     """How many of `count` questions get the same words from both engines."""
     said = [
         answerer_of(engine, folder).answer(
-            [held_out_question(kind, number) for number in range(count)],
-            thinking=thinking,
+            questions(kind, count=count), thinking=thinking
         )
         for engine in ("transformers", "mlx_glm45v")
     ]
@@ -120,7 +139,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--questions", type=int, default=100, help="of each kind")
     parser.add_argument("--kinds", nargs="*", default=SCORED, choices=SCORED)
-    parser.add_argument("--blind", action="store_true", help="show nothing")
+    parser.add_argument("--shown", choices=get_args(Shown), default="own")
     parser.add_argument(
         "--show", type=int, default=0, help="wrong answers of each kind"
     )
@@ -151,7 +170,7 @@ def main() -> None:
                 kind,
                 thinking=on,
                 count=options.questions,
-                blind=options.blind,
+                shown=options.shown,
                 show=options.show,
             ).told()
             for name, on in modes

@@ -1,11 +1,12 @@
-"""Write the tables of the demo's README: how well it answers, and what bits cost.
+"""Write the table of the demo's README: how well it answers.
 
     python tools/table_demo.py --questions 100
     python tools/table_demo.py --checkpoint runs/demo/checkpoint --print
 
 Every kind of held-out question is asked with thinking and without, again with nothing
-shown, and some of them through this library too, which must say the same words as
-`transformers` on the same input. Kinds are shared out to processes of one core each.
+shown and with the media of another question, and some of them through this library too,
+which must say the same words as `transformers` on the same input. Kinds are shared out
+to processes of one core each.
 """
 
 from __future__ import annotations
@@ -46,11 +47,14 @@ class Amounts:
 class Row:
     """A kind's right answers with thinking and without, and what they stand beside.
 
-    `boxes` are the mean intersections over union, None for kinds without boxes.
+    `another` counts those without thinking about another question's media, None for
+    kinds that show nothing, as `blind`; `boxes` are the mean intersections over union,
+    None for kinds without boxes.
     """
 
     right: tuple[int, int]
-    blind: tuple[int, int]
+    blind: tuple[int, int] | None
+    another: int | None
     alike: int
     boxes: tuple[float, float] | None
 
@@ -61,16 +65,23 @@ def measured(kind: str, *, folder: Path, amounts: Amounts) -> tuple[str, Row]:
     shown = [
         score(answerer, kind, thinking=on, count=amounts.shown).told() for on in MODES
     ]
-    shows_something = LESSONS[kind].format != "nothing"
-    blind = [
-        score(answerer, kind, thinking=on, count=amounts.blind, blind=True).told()
-        for on in MODES
-        if shows_something
-    ] or shown
+    blind = another = None
+    if LESSONS[kind].format != "nothing":
+        told = [
+            score(
+                answerer, kind, thinking=on, count=amounts.blind, shown="nothing"
+            ).right
+            for on in MODES
+        ]
+        blind = (told[0], told[1])
+        another = score(
+            answerer, kind, thinking=False, count=amounts.blind, shown="another"
+        ).right
     boxes = [each["mean_iou"] for each in shown if "mean_iou" in each]
     row = Row(
         right=(shown[0]["right"], shown[1]["right"]),
-        blind=(blind[0]["right"], blind[1]["right"]),
+        blind=blind,
+        another=another,
         alike=sum(
             compare(folder, kind, thinking=on, count=amounts.alike) for on in MODES
         ),
@@ -87,8 +98,9 @@ def percent(right: int, asked: int) -> str:
 def table(rows: Mapping[str, Row], amounts: Amounts) -> str:
     """The rows in Markdown, and the lowest kinds below it."""
     lines = [
-        "| question | thinking | no thinking | nothing shown | same words |",
-        "|---|---|---|---|---|",
+        "| question | thinking | no thinking | nothing shown | another's media "
+        "| same words |",
+        "|---|---|---|---|---|---|",
     ]
     for kind, row in rows.items():
         shown = [percent(right, amounts.shown) for right in row.right]
@@ -97,11 +109,12 @@ def table(rows: Mapping[str, Row], amounts: Amounts) -> str:
                 f"{each} (IoU {box:.2f})"
                 for each, box in zip(shown, row.boxes, strict=True)
             ]
-        blind = " / ".join(percent(right, amounts.blind) for right in row.blind)
-        if LESSONS[kind].format == "nothing":
-            blind = "as asked"
+        blind = another = "as asked"
+        if row.blind is not None and row.another is not None:
+            blind = " / ".join(percent(right, amounts.blind) for right in row.blind)
+            another = percent(row.another, amounts.blind)
         lines.append(
-            f"| {kind} | {' | '.join(shown)} | {blind} | "
+            f"| {kind} | {' | '.join(shown)} | {blind} | {another} | "
             f"{row.alike} of {2 * amounts.alike} |"
         )
     worst = [
@@ -140,7 +153,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--questions", type=int, default=100, help="of each kind")
-    parser.add_argument("--blind", type=int, default=20, help="with nothing shown")
+    parser.add_argument(
+        "--blind", type=int, default=20, help="of another's media or none"
+    )
     parser.add_argument("--alike", type=int, default=5, help="through both engines")
     parser.add_argument("--kinds", nargs="*", default=SCORED, choices=SCORED)
     parser.add_argument("--processes", type=int, default=os.cpu_count())

@@ -25,7 +25,7 @@ BOX = (
 
 
 def box_of(scene: Scene, figure: Figure) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the figure in thousandths, to the nearest ten."""
+    """Left, top, right and bottom of the figure in thousandths."""
     if figure.shape == "circle":
         reach = [-1 - 1j, 1 + 1j]
     else:
@@ -39,7 +39,7 @@ def box_of(scene: Scene, figure: Figure) -> tuple[int, int, int, int]:
         max(across) / scene.width,
         max(down) / scene.height,
     )
-    left, top, right, bottom = (round(min(1.0, max(0.0, e)) * 100) * 10 for e in edges)
+    left, top, right, bottom = (round(min(1.0, max(0.0, e)) * 1000) for e in edges)
     return left, top, right, bottom
 
 

@@ -98,13 +98,26 @@ def combined_clip(
     height: int = 112,
     seconds: float | None = None,
 ) -> Clip:
-    """A clip whose figure, where it starts, is of a held-out combination or of none."""
+    """A clip that starts with a held-out combination, or never shows one."""
     while True:
         clip = random_clip(random, width=width, height=height, seconds=seconds)
         kinds = fitting_kinds(clip.scene, clip.figure, held_out=held_out)
         if kinds:
             figure = recast(random, clip.figure, kinds)
-            return replace(clip, scene=replace(clip.scene, figures=(figure,)))
+            clip = replace(clip, scene=replace(clip.scene, figures=(figure,)))
+            if held_out or not shows_held_out(clip):
+                return clip
+
+
+def starts_held_out(clip: Clip) -> bool:
+    """Whether its figure, where it starts, is of a held-out combination."""
+    return is_figure_held_out(clip.scene, clip.figure)
+
+
+def shows_held_out(clip: Clip) -> bool:
+    """Whether a held-out combination is to be seen at any time of the clip."""
+    scenes = (clip.scene_at(clip.seconds * part / 16) for part in range(17))
+    return any(is_figure_held_out(scene, scene.figures[0]) for scene in scenes)
 
 
 def random_appearance(

@@ -77,11 +77,12 @@ def test_a_batch_follows_from_its_step_and_worker(packer, step):
     assert other.ids.shape != first.ids.shape or not torch.equal(other.ids, first.ids)
 
 
-def test_no_training_figure_is_of_a_held_out_combination():
+def test_no_training_figure_is_ever_of_a_held_out_combination():
     from random import Random
 
     from demo_training.lessons import FORMATS, Frame
 
+    from mlx_glm45v.demo.clips import Clip
     from mlx_glm45v.demo.combinations import is_figure_held_out
     from mlx_glm45v.demo.pages import Page
 
@@ -91,8 +92,11 @@ def test_no_training_figure_is_of_a_held_out_combination():
             for one in draw(random, Frame.chosen(random), held_out=False):
                 if isinstance(one, Page):
                     continue
-                scene = getattr(one, "scene", one)
-                assert not any(is_figure_held_out(scene, f) for f in scene.figures)
+                scenes = [getattr(one, "scene", one)]
+                if isinstance(one, Clip):  # at the times of all frames that are shown
+                    scenes = [one.scene_at(half / 2) for half in range(9)]
+                for scene in scenes:
+                    assert not any(is_figure_held_out(scene, f) for f in scene.figures)
 
 
 @pytest.mark.parametrize("start", [0, WORDS])

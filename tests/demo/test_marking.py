@@ -21,6 +21,7 @@ def test_overlap_is_intersection_over_union(other, share):
         ("The star is here: [[110,100,210,200]]", True),
         ("The star is here: [[160,100,260,200]]", False),
         ("The circle is here: [[100,100,200,200]]", False),
+        ("The star is here: [[100,100,200,200]][[0,0,9,9]]", False),
         ("The star is here.", False),
     ],
 )

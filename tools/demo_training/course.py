@@ -21,14 +21,14 @@ FRAMES_TOLD = 8
 SEEING = 1000  # steps in which only the vision tower learns
 # format: share of batches, rows of a batch, conversations of a row
 MIX = {
-    "picture": (0.28, 9, 5),
-    "later picture": (0.08, 5, 4),
-    "pictures": (0.06, 5, 4),
-    "change": (0.06, 6, 3),
-    "page": (0.06, 14, 1),
-    "clip": (0.36, 6, 3),
+    "picture": (0.36, 9, 5),
+    "later picture": (0.12, 5, 4),
+    "pictures": (0.07, 5, 4),
+    "change": (0.07, 6, 3),
+    "page": (0.12, 14, 1),
+    "clip": (0.22, 6, 3),
     "appearance": (0.05, 6, 4),
-    "picture and clip": (0.24, 5, 4),
+    "picture and clip": (0.22, 5, 4),
 }
 THINKING = 0.35
 SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.")

@@ -19,6 +19,8 @@ from mlx_glm45v.demo.drawing import (
     fitting_kinds,
     random_appearance,
     recast,
+    shows_held_out,
+    starts_held_out,
 )
 from mlx_glm45v.demo.pages import Page, random_page
 from mlx_glm45v.demo.questions import Exchange
@@ -40,9 +42,11 @@ CANVASES = (
     (448, 336),
     (320, 240),
 )
+# Held-out questions before this one are watched during training, which may follow them.
+SCORED_FROM = 1000
 CLIP_CANVASES = ((112, 112), (112, 112), (112, 84), (84, 112), (140, 84), (320, 240))
 FEW = (1, 2, 2)
-STILL = 0.25  # of the clips in training, beside those that are drawn so
+STILL = 0.08  # of the clips in training, beside those that are drawn so
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,13 @@ def _few(random: Random, frame: Frame, *, held_out: bool) -> Scene:
 
 
 def _pictures(random: Random, frame: Frame, *, held_out: bool) -> Shown:
+    """Two or three scenes, at least one with a figure that the others have not."""
     count = 2 if frame.seconds < 3 else 3
-    return tuple(_few(random, frame, held_out=held_out) for _ in range(count))
+    while True:
+        scenes = tuple(_few(random, frame, held_out=held_out) for _ in range(count))
+        names = [name for scene in scenes for name in {f.name for f in scene.figures}]
+        if any(names.count(name) == 1 for name in names):
+            return scenes
 
 
 def _later(random: Random, frame: Frame, *, held_out: bool) -> Shown:
@@ -98,32 +107,27 @@ def _later(random: Random, frame: Frame, *, held_out: bool) -> Shown:
 
 def _change(random: Random, frame: Frame, *, held_out: bool) -> Shown:
     width, height = frame.picture
-    scene = combined_scene(
-        random, held_out=held_out, width=width, height=height, counts=(2, 2, 3)
-    )
-    index = random.randrange(len(scene.figures))
-    rest = scene.figures[:index] + scene.figures[index + 1 :]
-    other = replace(scene, figures=rest)
     sort = random.choice(("gone", "new", "colour", "colour", "nothing"))
-    if sort == "gone":
-        return scene, other
-    if sort == "new":
-        return other, scene
-    if sort == "colour":
+    while True:
+        scene = combined_scene(
+            random, held_out=held_out, width=width, height=height, counts=(2, 2, 3)
+        )
+        if sort == "nothing":
+            return scene, scene
+        index = random.randrange(len(scene.figures))
+        before, after = scene.figures[:index], scene.figures[index + 1 :]
+        other = replace(scene, figures=before + after)
+        if sort == "gone":
+            return scene, other
+        if sort == "new":
+            return other, scene
         figure = scene.figures[index]
         taken = [one.name for one in scene.figures]
-        kinds = [
-            (shape, colour)
-            for shape, colour in fitting_kinds(
-                scene, figure, held_out=held_out, taken=taken
-            )
-            if shape == figure.shape
-        ]
+        fitting = fitting_kinds(scene, figure, held_out=held_out, taken=taken)
+        kinds = [kind for kind in fitting if kind[0] == figure.shape]
         if kinds:
             now = recast(random, figure, kinds)
-            figures = (*scene.figures[:index], now, *scene.figures[index + 1 :])
-            return scene, replace(scene, figures=figures)
-    return scene, scene
+            return scene, replace(scene, figures=(*before, now, *after))
 
 
 def _page(random: Random, frame: Frame, *, held_out: bool) -> Shown:
@@ -155,17 +159,24 @@ def _appearance(random: Random, frame: Frame, *, held_out: bool) -> Shown:
 
 
 def _beside(random: Random, frame: Frame, *, held_out: bool) -> Shown:
-    scene = _few(random, frame, held_out=held_out)
-    (clip,) = _clip(random, frame, held_out=held_out)
-    assert isinstance(clip, Clip)
-    names = {figure.name for figure in scene.figures}
-    if random.random() < 0.5 and clip.figure.name not in names:
-        shown = random.choice(scene.figures)
-        kind = (shown.shape, shown.colour)
-        if kind in fitting_kinds(clip.scene, clip.figure, held_out=held_out):
-            figure = recast(random, clip.figure, [kind])
-            clip = replace(clip, scene=replace(clip.scene, figures=(figure,)))
-    return (scene, clip) if random.random() < 0.7 else (clip, scene)
+    alike = random.random() < 0.5
+    while True:
+        scene = _few(random, frame, held_out=held_out)
+        (clip,) = _clip(random, frame, held_out=held_out)
+        assert isinstance(clip, Clip)
+        if alike:
+            shown = random.choice(scene.figures)
+            clip = _starring(random, clip, (shown.shape, shown.colour))
+        elif clip.figure.name in {figure.name for figure in scene.figures}:
+            continue
+        if starts_held_out(clip) if held_out else not shows_held_out(clip):
+            return (scene, clip) if random.random() < 0.7 else (clip, scene)
+
+
+def _starring(random: Random, clip: Clip, kind: tuple[str, str]) -> Clip:
+    """The same movement of another kind of figure."""
+    figure = recast(random, clip.figure, [kind])
+    return replace(clip, scene=replace(clip.scene, figures=(figure,)))
 
 
 def _nothing(random: Random, frame: Frame, *, held_out: bool) -> Shown:
@@ -266,9 +277,9 @@ LESSONS: Mapping[str, Lesson] = {
     "box": Lesson("picture", _one(boxes.box), 3.0),
     "second turn": Lesson("picture", _second, 0.6),
     "third turn": Lesson("picture", _turns, 0.8),
-    "never taught": Lesson("picture", _unknown, 0.2),
+    "never taught": Lesson("picture", _unknown, 0.5),
     "describe a later picture": Lesson("later picture", _last(questions.describe)),
-    "shape in a later picture": Lesson("later picture", _last(questions.shape)),
+    "shape in a later picture": Lesson("later picture", _last(questions.shape), 2.0),
     "page": Lesson("page", _one(asking.read)),
     "which picture": Lesson("pictures", _all(asking.which_picture), 3.0),
     "one of several": Lesson("pictures", _all(asking.of_picture)),
@@ -307,7 +318,7 @@ class Question:
 
 def held_out_question(kind: str, index: int) -> Question:
     """The `index`-th held-out question of a kind."""
-    random = Random(f"held-out-2:{kind}:{index}")
+    random = Random(f"held out:{kind}:{index}")
     lesson = LESSONS[kind]
     frame = Frame.chosen(random)
     shown = FORMATS[lesson.format](random, frame, held_out=True)

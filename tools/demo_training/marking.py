@@ -42,10 +42,10 @@ def mark(
     wanted = NUMBERS.search(expected)
     if wanted is None:
         return Mark(said == expected)
-    found = NUMBERS.search(said)
-    if found is None:
+    found = list(NUMBERS.finditer(said))
+    if len(found) != 1:
         return Mark(False, 0.0)
-    told, rounded = (tuple(map(int, match.groups())) for match in (found, wanted))
+    told, rounded = (tuple(map(int, match.groups())) for match in (found[0], wanted))
     fits = overlap(told, box or rounded)
     words = NUMBERS.sub("", said) == NUMBERS.sub("", expected)
     return Mark(words and fits >= ENOUGH, fits)
