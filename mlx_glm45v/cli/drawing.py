@@ -49,7 +49,8 @@ def save_boxes(messages: Sequence[Message], reply: Reply, path: Path) -> list[st
             raise MediaError(
                 f"{target} cannot be written: {error}. Name a .png in a folder you own"
             ) from error
-        lines.append(f"{len(boxes)} boxes on {reply.media[item].name}: {target}")
+        told = "1 box" if len(boxes) == 1 else f"{len(boxes)} boxes"
+        lines.append(f"{told} on {reply.media[item].name}: {target}")
     return lines
 
 

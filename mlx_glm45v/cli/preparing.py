@@ -35,7 +35,8 @@ def loaded(
     """
     if arguments.model == "demo":
         terminal.note(
-            "Using the demo, a tiny GLM-4.5V that knows coloured shapes. "
+            "Using the demo, a tiny GLM-4.5V that knows coloured shapes, in pictures "
+            "and short videos, and pages of big text. "
             "Name another with --model, such as mlx-community/GLM-4.5V-4bit."
         )
     profile = arguments.expert_profile

@@ -77,6 +77,13 @@ def test_each_picture_gets_a_file_of_its_own(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out-2.png", "out.png"]
 
 
+@pytest.mark.parametrize(("count", "told"), [(1, "1 box on"), (2, "2 boxes on")])
+def test_one_box_is_told_as_one(tmp_path, count, told):
+    boxes = [Box("", 0, 0, 0, 9, 9)] * count
+    (line,) = save_boxes(talk(white()), reply(*boxes), tmp_path / "out.png")
+    assert line.startswith(told)
+
+
 def test_no_boxes_are_told_and_nothing_is_written(tmp_path):
     (line,) = save_boxes(talk(white()), reply(), tmp_path / "out.png")
     assert "no boxes" in line
