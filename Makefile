@@ -2,7 +2,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-MEDIA := mlx_glm45v/demo/media
 
 .PHONY: setup test demo app screenshots bundle lint live clean
 
@@ -18,16 +17,8 @@ $(VENV)/.ready: pyproject.toml
 test: setup  ## the whole suite, without torch and without a network
 	$(BIN)/python -m pytest
 
-demo: setup  ## a picture, two pictures, clips, a page and a box, answered by the demo model
-	$(BIN)/python -m mlx_glm45v.generate "Describe the picture." --image $(MEDIA)/example.png
-	$(BIN)/python -m mlx_glm45v.generate "What changed?" \
-		--image $(MEDIA)/example.png --image $(MEDIA)/changed.png
-	$(BIN)/python -m mlx_glm45v.generate "Which way does the shape move?" --video $(MEDIA)/example.mp4
-	$(BIN)/python -m mlx_glm45v.generate "When does the star appear?" --video $(MEDIA)/appears.mp4
-	$(BIN)/python -m mlx_glm45v.generate "Read the text." --image $(MEDIA)/page.png
-	mkdir -p build
-	$(BIN)/python -m mlx_glm45v.generate "Where is the star?" --image $(MEDIA)/example.png \
-		--draw-boxes build/demo-box.png
+demo: setup  ## pictures, clips, a page and a box: questions that the demo model answers
+	@$(BIN)/python -m mlx_glm45v.demo
 
 app: setup  ## the desktop app, talking to the demo model
 	$(BIN)/python -m app

@@ -66,6 +66,11 @@ LIBRARY: dict[str, Room] = {
     "conversion.command": room({"*"}),
     "conversion.trial": room({*VALUES, "chat", "loading"}),
     "demo": room({"errors"}, {"numpy", "PIL"}),
+    # The gallery asks the demo as anybody would, and shows it as the command line does.
+    "demo.gallery": room({"cli.drawing", "cli.interrupts", "cli.terminal"}),
+    "demo.__main__": room(
+        {"errors", "cli.statuses", "cli.terminal", "demo.gallery"},
+    ),
     "loading": room({"*"}, {"mlx"}),
     "replies": room({*VALUES, "generation", "processing.prompt"}),
     "prompting": room({"*"}),
