@@ -23,8 +23,9 @@ from mlx_glm45v.demo.questions import (
     wording,
 )
 from mlx_glm45v.demo.scenes import Scene
-from mlx_glm45v.demo.words import NEVER_TAUGHT
+from mlx_glm45v.demo.words import NEVER_SEEN, NEVER_TAUGHT
 
+_KEPT = frozenset(noun.lower() for noun in NEVER_SEEN)
 ORDINALS = ("first", "second", "third")
 READ = (
     "Read the text.",
@@ -96,7 +97,7 @@ UNKNOWN = (
 
 def read(random: Random, page: Page) -> Exchange:
     """All words of a page."""
-    return Exchange("page", wording(random, READ), "I see text. I read it.", page.text)
+    return Exchange(wording(random, READ), "I see text. I read it.", page.text)
 
 
 def _all_told(scenes: Sequence[Scene]) -> str:
@@ -107,8 +108,26 @@ def _all_told(scenes: Sequence[Scene]) -> str:
 
 
 def which_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
-    """The picture that has a figure which the others have not."""
+    """The picture that has a figure which the others have not.
+
+    Raises ValueError where none has one.
+    """
+    calls = [_only_in(scenes, index) for index in range(len(scenes))]
+    if not any(calls):
+        raise ValueError("every figure is in two of the pictures")
     index = random.randrange(len(scenes))
+    while not calls[index]:
+        index = random.randrange(len(scenes))
+    called = random.choice(calls[index])
+    return Exchange(
+        wording(random, WHICH_PICTURE, called),
+        _all_told(scenes),
+        f"The {ORDINALS[index]} picture has the {called}.",
+    )
+
+
+def _only_in(scenes: Sequence[Scene], index: int) -> list[str]:
+    """What to call the figures of one picture that the others have not."""
     others = [
         figure
         for other, scene in enumerate(scenes)
@@ -123,15 +142,7 @@ def which_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
         for f in figures
         if f.colour not in {o.colour for o in others}
     ]
-    if not calls:
-        return of_picture(random, scenes)
-    called = random.choice(calls)
-    return Exchange(
-        "which picture",
-        wording(random, WHICH_PICTURE, called),
-        _all_told(scenes),
-        f"The {ORDINALS[index]} picture has the {called}.",
-    )
+    return calls
 
 
 def of_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
@@ -139,7 +150,6 @@ def of_picture(random: Random, scenes: Sequence[Scene]) -> Exchange:
     index = random.randrange(len(scenes))
     name = ORDINALS[index]
     return Exchange(
-        "one of several",
         wording(random, OF_PICTURE, name),
         f"I look at the {name} picture.",
         f"The {name} picture shows {all_figures(scenes[index])}.",
@@ -159,7 +169,7 @@ def changed(random: Random, scenes: Sequence[Scene]) -> Exchange:
         answer = f"There is a new {new[0].name}."
     else:
         answer = "Nothing changed."
-    return Exchange("what changed", wording(random, CHANGED), _all_told(scenes), answer)
+    return Exchange(wording(random, CHANGED), _all_told(scenes), answer)
 
 
 def when(random: Random, clip: Appearance) -> Exchange:
@@ -174,7 +184,6 @@ def when(random: Random, clip: Appearance) -> Exchange:
         else f"The {called} is there from the start."
     )
     return Exchange(
-        "when",
         wording(random, WHEN, called),
         f"The {late.name} is not there at the start.",
         answer,
@@ -186,7 +195,6 @@ def in_both(random: Random, scene: Scene, clip: Clip) -> Exchange:
     name = clip.figure.name
     there = name in {figure.name for figure in scene.figures}
     return Exchange(
-        "picture and video",
         wording(random, IN_BOTH),
         f"The video shows {with_article(name)}. "
         f"The picture shows {all_figures(scene)}.",
@@ -199,10 +207,8 @@ def in_both(random: Random, scene: Scene, clip: Clip) -> Exchange:
 def beside_clip(random: Random, scene: Scene, clip: Clip) -> Exchange:
     """A question about one of a picture and a video."""
     if random.random() < 0.5:
-        told = random.choice((_video_told, direction))(random, clip)
-        return Exchange("picture and video", told.question, told.thought, told.answer)
+        return random.choice((_video_told, direction))(random, clip)
     return Exchange(
-        "picture and video",
         wording(random, ("Describe the picture.", "What is in the picture?")),
         "I look at the picture.",
         f"The picture shows {all_figures(scene)}.",
@@ -222,7 +228,6 @@ def unknown(random: Random, nouns: Sequence[str] = NEVER_TAUGHT) -> Exchange:
     if nouns is NEVER_TAUGHT and random.random() < 0.3:
         noun = _made_up(random)
     return Exchange(
-        "never taught",
         wording(random, UNKNOWN, noun),
         "I was not taught that.",
         UNKNOWN_ANSWER,
@@ -230,10 +235,16 @@ def unknown(random: Random, nouns: Sequence[str] = NEVER_TAUGHT) -> Exchange:
 
 
 def _made_up(random: Random) -> str:
-    """A word that does not exist."""
-    syllables = random.randint(2, 3)
-    word = "".join(
-        random.choice("bcdfghjklmnprstvwz") + random.choice(("a", "e", "i", "o", "u"))
-        for _ in range(syllables)
-    ) + random.choice(("", "n", "r", "l", "s", "t", "x"))
+    """A word of no meaning, and none of those that only the trained model is asked."""
+    word = _syllables(random)
+    while word in _KEPT:
+        word = _syllables(random)
     return word.capitalize() if random.random() < 0.3 else word
+
+
+def _syllables(random: Random) -> str:
+    count = random.randint(2, 3)
+    return "".join(
+        random.choice("bcdfghjklmnprstvwz") + random.choice(("a", "e", "i", "o", "u"))
+        for _ in range(count)
+    ) + random.choice(("", "n", "r", "l", "s", "t", "x"))

@@ -65,15 +65,12 @@ def box(random: Random, scene: Scene) -> Exchange:
     """Where one of the figures is."""
     figure = random.choice(scene.figures)
     called = called_by(random, figure, scene.figures)
-    return boxed("box", wording(random, BOX, called), scene, figure, called)
+    return boxed(wording(random, BOX, called), scene, figure, called)
 
 
-def boxed(
-    kind: str, question: str, scene: Scene, figure: Figure, called: str
-) -> Exchange:
+def boxed(question: str, scene: Scene, figure: Figure, called: str) -> Exchange:
     """A question whose answer is the figure's box."""
     return Exchange(
-        kind,
         question,
         f"The {figure.name} is at the {place_in(scene, figure)}.",
         f"The {called} is here: {box_text(scene, figure)}",

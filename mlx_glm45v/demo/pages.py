@@ -19,7 +19,6 @@ from mlx_glm45v.demo.words import ON_PAGES
 
 WIDTH, HEIGHT = 168, 112
 INKS: tuple[RGB, ...] = ((20, 20, 24), (30, 30, 90), (90, 20, 30), (20, 70, 40))
-FINE = 2
 
 
 @dataclass(frozen=True)

@@ -111,12 +111,11 @@ NO_PICTURE = "I see no picture. Please show me one."
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question of some kind, a thought that leads to its answer, and the answer.
+    """A question, a thought that leads to its answer, and the answer.
 
     `box` is the box that the answer tells coarsely, in thousandths.
     """
 
-    kind: str
     question: str
     thought: str
     answer: str
@@ -159,14 +158,11 @@ def wording(random: Random, wordings: Sequence[str], *names: str) -> str:
 def describe(random: Random, scene: Scene) -> Exchange:
     """All figures, from left to right."""
     names = [figure.name for figure in scene.figures]
-    order = " from left to right" if len(names) > 1 else ""
     return Exchange(
-        "describe",
         wording(random, DESCRIBE),
-        f"There {'is' if len(names) == 1 else 'are'} {NUMBERS[len(names)]} "
-        f"shape{'' if len(names) == 1 else 's'}. I name them{order}."
-        if len(names) > 1
-        else "There is one shape. I name it.",
+        "There is one shape. I name it."
+        if len(names) == 1
+        else f"{counted(len(names), 'shape')} I name them from left to right.",
         f"The picture shows {listed(names)}.",
     )
 
@@ -175,7 +171,6 @@ def count(random: Random, scene: Scene) -> Exchange:
     """The number of all figures."""
     names = [figure.name for figure in scene.figures]
     return Exchange(
-        "count",
         wording(random, COUNT),
         f"I see {listed(names)}.",
         counted(len(names), "shape"),
@@ -195,7 +190,6 @@ def count_some(random: Random, scene: Scene) -> Exchange:
     else:
         shape = random.choice(there)
     return Exchange(
-        "count",
         wording(random, COUNT_SOME, shape),
         f"I see {listed([figure.name for figure in scene.figures])}.",
         counted(there.count(shape), shape),
@@ -214,7 +208,7 @@ def colour(random: Random, scene: Scene) -> Exchange:
     else:
         figure = random.choice(once)
         shape, answer = figure.shape, f"The {figure.shape} is {figure.colour}."
-    return Exchange("colour", wording(random, COLOUR, shape), seen, answer)
+    return Exchange(wording(random, COLOUR, shape), seen, answer)
 
 
 def shape(random: Random, scene: Scene) -> Exchange:
@@ -229,13 +223,12 @@ def shape(random: Random, scene: Scene) -> Exchange:
     else:
         figure = random.choice(once)
         name, answer = figure.colour, f"The {figure.colour} shape is a {figure.shape}."
-    return Exchange("shape", wording(random, SHAPE, name), seen, answer)
+    return Exchange(wording(random, SHAPE, name), seen, answer)
 
 
 def describe_clip(random: Random, clip: Clip) -> Exchange:
     """What moves, and which way."""
     return Exchange(
-        "describe video",
         wording(random, DESCRIBE_CLIP),
         _path(clip),
         _move(with_article(clip.figure.name).capitalize(), clip),
@@ -248,7 +241,6 @@ def direction(random: Random, clip: Clip) -> Exchange:
         (clip.figure.shape, clip.figure.shape, clip.figure.name, "shape")
     )
     return Exchange(
-        "direction",
         wording(random, DIRECTION, noun),
         _path(clip),
         _move(f"The {noun}", clip),
@@ -259,7 +251,6 @@ def clip_colour(random: Random, clip: Clip) -> Exchange:
     """The colour of the shape in the clip."""
     noun = clip.figure.shape
     return Exchange(
-        "colour in a video",
         wording(random, COLOUR, noun),
         f"I see {with_article(clip.figure.name)}.",
         f"The {noun} is {clip.figure.colour}.",
@@ -289,19 +280,15 @@ def _move(subject: str, clip: Clip) -> str:
 
 
 SCENE_QUESTIONS = (describe, count, count_some, colour, shape)
-CLIP_QUESTIONS = (describe_clip, direction, direction, clip_colour)
 
 
 def greeting(random: Random) -> Exchange:
     """A greeting, or a question about a picture that was not given."""
     if random.random() < 0.7:
         return Exchange(
-            "greeting",
             wording(random, GREETINGS),
             "There is no picture. I say what I am.",
             GREETING,
         )
     wordings = random.choice((DESCRIBE, COUNT, DESCRIBE_CLIP))
-    return Exchange(
-        "greeting", wording(random, wordings), "There is no picture.", NO_PICTURE
-    )
+    return Exchange(wording(random, wordings), "There is no picture.", NO_PICTURE)

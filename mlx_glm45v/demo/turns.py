@@ -5,7 +5,6 @@ Knows wordings, thoughts and answers. Does not know pixels, tokens or models.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 from mlx_glm45v.demo.boxes import BOX, boxed
@@ -26,13 +25,11 @@ def colour_then_another(random: Random, scene: Scene) -> tuple[Exchange, ...]:
     seen = f"I see {all_figures(scene)}."
     return (
         Exchange(
-            "colour",
             wording(random, ("What colour is the {}?",), first.shape),
             seen,
             f"The {first.shape} is {first.colour}.",
         ),
         Exchange(
-            "second turn",
             wording(random, AND_THE, second.shape),
             seen,
             f"The {second.shape} is {second.colour}.",
@@ -47,30 +44,26 @@ def three_of_one(random: Random, scene: Scene) -> tuple[Exchange, ...]:
     colours = [other.colour for other in scene.figures]
     shapes = [other.shape for other in scene.figures]
     name = figure.name
-    first = boxed("box", wording(random, BOX, name), scene, figure, name)
+    first = boxed(wording(random, BOX, name), scene, figure, name)
     second = Exchange(
-        "second turn",
         wording(random, ("How many shapes are there?", "Count the shapes.")),
         f"I see {all_figures(scene)}.",
         counted(len(scene.figures), "shape"),
     )
     if shapes.count(figure.shape) == 1:
         third = Exchange(
-            "third turn",
             wording(random, ("What colour is the {}?",), figure.shape),
             f"I see {all_figures(scene)}.",
             f"The {figure.shape} is {figure.colour}.",
         )
     elif colours.count(figure.colour) == 1:
         third = Exchange(
-            "third turn",
             wording(random, ("Which shape is {}?",), figure.colour),
             f"I see {all_figures(scene)}.",
             f"The {figure.colour} shape is a {figure.shape}.",
         )
     else:
         third = Exchange(
-            "third turn",
             wording(random, ("Describe the picture.",)),
             "I name all shapes.",
             f"The picture shows {all_figures(scene)}.",
@@ -86,17 +79,15 @@ def shape_then_place(random: Random, scene: Scene) -> tuple[Exchange, ...]:
         return three_of_one(random, scene)
     figure = random.choice(once)
     told = f"{figure.colour} shape"
-    second = _where_is_it(random, scene, figure, told)
+    where = _where_is_it(random, scene, figure, told)
     return (
         Exchange(
-            "shape",
             wording(random, ("Which shape is {}?",), figure.colour),
             f"I see {all_figures(scene)}.",
             f"The {told} is a {figure.shape}.",
         ),
-        replace(second, kind="second turn"),
+        where,
         Exchange(
-            "third turn",
             wording(random, ("Describe the picture.", "What else do you see?")),
             "I name all shapes.",
             f"The picture shows {all_figures(scene)}.",
@@ -106,4 +97,4 @@ def shape_then_place(random: Random, scene: Scene) -> tuple[Exchange, ...]:
 
 def _where_is_it(random: Random, scene: Scene, figure: Figure, called: str) -> Exchange:
     question = wording(random, WHERE_IS_IT)
-    return boxed("third turn", question, scene, figure, called)
+    return boxed(question, scene, figure, called)

@@ -120,8 +120,8 @@ def test_only_the_models_words_are_learned(packer, demo_folder, thinking):
     from mlx_glm45v.demo.questions import Exchange
 
     tokenizer = Tokenizer.from_file(str(demo_folder / "tokenizer.json"))
-    first = Exchange("count", "How many?", "I see one.", "One.")
-    second = Exchange("colour", "Which colour is it", "It is red.", "Red.")
+    first = Exchange("How many?", "I see one.", "One.")
+    second = Exchange("Which colour is it", "It is red.", "Red.")
     row = packer.row([], [Branch((first, second), thinking)])
     said = tokenizer.decode(
         row.targets[row.targets >= 0].tolist(), skip_special_tokens=False

@@ -68,9 +68,9 @@ def test_an_answer_goes_with_the_words_that_its_question_names(packer, demo_fold
     from mlx_glm45v.demo.questions import Exchange
 
     turns = (
-        Exchange("colour", "What colour is the star?", "", "The star is red."),
-        Exchange("third turn", "Where is it?", "", "The star is here: [[1,2,3,4]]"),
-        Exchange("count", "How many shapes are there?", "", "There is one shape."),
+        Exchange("What colour is the star?", "", "The star is red."),
+        Exchange("Where is it?", "", "The star is here: [[1,2,3,4]]"),
+        Exchange("How many shapes are there?", "", "There is one shape."),
     )
     batch = padded([packer.row([], [Branch(turns, thinking=False)])], pad_id=0)
     tokenizer = Tokenizer.from_file(str(demo_folder / "tokenizer.json"))
@@ -95,7 +95,7 @@ def test_what_changed_is_asked_of_cells(packer):
 
     from mlx_glm45v.demo.questions import Exchange
 
-    turn = Exchange("what changed", "What changed?", "", "Nothing changed.")
+    turn = Exchange("What changed?", "", "Nothing changed.")
     batch = padded([packer.row([], [Branch((turn,), thinking=False)])], pad_id=0)
     assert (batch.answers[:, 3] == CHANGE).all()
     assert len(batch.asked) == 0
