@@ -7,27 +7,17 @@ know what is right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from demo_training.answer import Answer
 from demo_training.lessons import Question
 from demo_training.packing import Branch, Packer, without_tags
 from demo_training.showing import Media, media_of
 from tokenizers import Tokenizer
 from transformers import Glm4vMoeForConditionalGeneration
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The model's thought (None when it opened none) and its answer, without box tags.
-
-    The answer is that to the last turn.
-    """
-
-    thought: str | None
-    text: str
 
 
 def parted(said: str) -> Answer:

@@ -1,4 +1,4 @@
-"""The new demo's batches, a pure function of seed and step.
+"""The demo's batches, a pure function of seed and step.
 
 Knows how formats and kinds are mixed and padded. Does not know the model.
 """
@@ -36,13 +36,13 @@ SYSTEMS = ("You are a helpful assistant.", "Be brief.", "Answer in one sentence.
 
 @dataclass(frozen=True)
 class Packed:
-    """Right-padded rows; see `packing.Row`. The last cells and marks carry labels.
+    """Right-padded rows of B conversations' tokens, see `packing.Row`.
 
-    ids, targets, branches (B, L), positions (3, B, L), pixel_values, grid_thw,
-    cells (M, 13) of all placeholders in order, marks (K, 8): row, column, labels,
-    earlier (M, 4) of the same cells as `cells`, see `earlier_cells`; names (N, 4): row,
-    column, shape, colour of each token that names figures; answers (A, 4), asked
-    (Q, 3): row, column, number, topic, see `packing.Row`.
+    ids, targets, branches (B, L), positions (3, B, L), pixel_values, grid_thw; cells
+    (M, 13) of all placeholders in order, see `showing.COLUMNS`, and earlier (M, 4) of
+    the same ones, see `earlier_cells`. Each of the others begins with a token's row and
+    column: marks (K, 8) go on with six labels, names (N, 4) with shape and colour,
+    answers (A, 4) with number and topic, asked (Q, 3) with a number.
     """
 
     ids: torch.Tensor

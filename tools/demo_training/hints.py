@@ -65,11 +65,11 @@ class Hints(nn.Module):
         covered = cells[:, 0] > 0
         begins = cells[:, 11] > 0
         loss = (
-            _even_loss(shape, cells[:, 0].long())
-            + _even_loss(colour, cells[:, 1].long())
+            even_loss(shape, cells[:, 0].long())
+            + even_loss(colour, cells[:, 1].long())
             + functional.mse_loss(place, cells[:, 2:4])
-            + _even_loss(rank, cells[:, 10].long())
-            + _even_loss(word, cells[:, 11].long())
+            + even_loss(rank, cells[:, 10].long())
+            + even_loss(word, cells[:, 11].long())
         )
         if covered.any():
             loss = loss + 2 * functional.mse_loss(move[covered], cells[covered, 4:6])
@@ -92,7 +92,7 @@ class Hints(nn.Module):
         return functional.mse_loss(told, batch.marks[:, 2:])
 
 
-def _even_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def even_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Cross entropy in which the few cells that show something weigh as all others."""
     losses = functional.cross_entropy(logits, labels, reduction="none")
     something = labels > 0

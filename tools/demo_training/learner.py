@@ -1,4 +1,4 @@
-"""The new demo's training loop: model, optimizer, averaged weights, where it stands.
+"""The demo's training loop: model, optimizer, averaged weights, where it stands.
 
 Knows how a step is taken, saved and resumed. Does not know drawings or the formats of
 checkpoints that others read.

@@ -7,9 +7,9 @@ what is right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from demo_training.answer import Answer
 from demo_training.lessons import Question
 from demo_training.showing import frames_of, pixels_of
 
@@ -18,17 +18,6 @@ from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
 from mlx_glm45v.processing.processor import Processor
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The model's thought (None when it opened none) and its answer, without box tags.
-
-    The answer is that to the last turn.
-    """
-
-    thought: str | None
-    text: str
 
 
 def parts_of(question: Question) -> list[ImagePart | VideoPart]:

@@ -11,6 +11,7 @@ from functools import partial
 
 import torch
 from demo_training.course import FRAMES_TOLD, Packed
+from demo_training.hints import even_loss
 from demo_training.packing import CHANGE, SAME
 from torch import nn
 from torch.nn import functional
@@ -252,14 +253,3 @@ def _summed(
         for logits, labels in zip(told, wanted, strict=True)
     ]
     return torch.stack(losses).sum()
-
-
-def even_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross entropy in which the few cells that show something weigh as all others."""
-    losses = functional.cross_entropy(logits, labels, reduction="none")
-    something = labels > 0
-    halves = [
-        (losses * part).sum() / part.sum().clamp(min=1)
-        for part in (something, ~something)
-    ]
-    return 0.5 * (halves[0] + halves[1])

@@ -28,7 +28,6 @@ FRAMES = ImageProcessor.from_dict(video_config())
 # shape, colour, x, y, move across, move down, box (4, from -1 to 1), rank, word, next
 COLUMNS = 13
 END = len(ON_PAGES) + 1
-MARKS = 6
 
 
 @dataclass(frozen=True)
