@@ -102,7 +102,7 @@ def examples() -> tuple[Example, ...]:
     translate = QApplication.translate
     return (
         Example("image", translate("Example", "Where is the star?"), (picture,)),
-        Example("image", translate("Example", "What changed?"), (picture, changed)),
+        Example("images", translate("Example", "What changed?"), (picture, changed)),
         Example(
             "video", translate("Example", "Which way does the shape move?"), (clip,)
         ),

@@ -79,8 +79,8 @@ class EmptyConversation(QScrollArea):
         self._banner.setVisible(is_demo or not title)
         self._words.setText(
             self.tr(
-                "You are talking to a demo of 4.3 million parameters that knows shapes "
-                "and colours."
+                "This demo of 4.3 million parameters finds shapes, watches clips and "
+                "reads big text."
             )
             if title
             else self.tr("GLM-4.5V and the demo stand on the models page.")

@@ -43,6 +43,7 @@ _PATHS = {
     "model": "M12 3l8 4.500v9L12 21l-8-4.500v-9zM4 7.500l8 4.500 8-4.500M12 12v9",
     "keyboard": "M3 7h18v10H3zM7 11h.01M11 11h.01M15 11h.01M8 14h8",
     "image": "M4 5h16v14H4zM4 16l5-5 4 4 2-2 5 4M15.500 9h.01",
+    "images": "M8 8V4h13v12h-4M3 8h14v12H3zM3 17l4-4 3 3 2-2 5 4",
     "video": "M4 6h11v12H4zM15 10.500l5-3v9l-5-3z",
     "document": "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6",
     "download": "M12 4v11M7 10.500l5 5 5-5M5 20h14",

@@ -9,7 +9,11 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
+
+from app.application import examples
+from app.ui import icons
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 LOADED = "import json, sys, app.application; print(json.dumps(sorted(sys.modules)))"
@@ -32,3 +36,11 @@ def test_no_qt_with_known_faults_is_asked_for():
     allowed = asked["PySide6-Essentials"].specifier
     assert not any(allowed.contains(bad) for bad in ("6.11.0", "6.11.1", "6.12.0"))
     assert allowed.contains(version("PySide6-Essentials"))
+
+
+@pytest.mark.usefixtures("qapp")
+def test_an_example_of_two_pictures_looks_unlike_one_of_a_picture():
+    shown = [(example.icon, len(example.files)) for example in examples()]
+    assert shown == [("image", 1), ("images", 2), ("video", 1)]
+    assert {icon for icon, _ in shown} <= set(icons.names())
+    assert all(file.is_file() for example in examples() for file in example.files)
