@@ -10,7 +10,7 @@ from app.engine.protocol import Ask, Medium, Message, Options, Words
 
 MEDIA = Path(mlx_glm45v.__file__).parent / "demo" / "media"
 # Off the demo's track: it answers this as long as it may.
-ENDLESS = "a b " * 120
+ENDLESS = "so " * 200
 LONG = "x y " * 1500
 
 

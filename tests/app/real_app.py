@@ -41,12 +41,10 @@ from app.ui.theme import Theme
 from app.ui.transcript.answer import AnswerRow
 from app.ui.transcript.problem import Problem
 from app.ui.transcript.row import MessageRow
+from tests.app.engine_talk import ENDLESS
 
 MEDIA = Path(mlx_glm45v.__file__).parent / "demo" / "media"
 PICTURE, CLIP = MEDIA / "example.png", MEDIA / "example.mp4"
-# Off the demo's track: it answers this as long as it may.
-ENDLESS = "a b " * 120
-LONG = "x y " * 1500
 
 
 def spin(predicate: Callable[[], object], what: str, timeout: float = 30.0) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.store import Store
-from tests.app.real_app import ENDLESS, LONG, RealApp, is_running, running, spin
+from tests.app.engine_talk import ENDLESS, LONG
+from tests.app.real_app import RealApp, is_running, running, spin
 
 
 @pytest.fixture(scope="module")

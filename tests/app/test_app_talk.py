@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
-from tests.app.real_app import ENDLESS, PICTURE, RealApp, running, spin
+from tests.app.engine_talk import ENDLESS
+from tests.app.real_app import PICTURE, RealApp, running, spin
 
 
 @pytest.fixture(scope="module")
