@@ -53,11 +53,12 @@ def tiny_config(demo_folder):
     return transformers.Glm4vMoeConfig.from_dict(config)
 
 
-def learner_of(config, *, step: int = 0):
+def learner_of(config, *, step: int = 0, tokenizer: str = "the packaged one"):
     from demo_training.learner import Learner
     from demo_training.schedule import Schedule
 
-    learner = Learner(config, schedule=Schedule(20_000, warmup=2), seed=0)
+    schedule = Schedule(20_000, warmup=2)
+    learner = Learner(config, schedule=schedule, seed=0, tokenizer=tokenizer)
     learner.step = step
     return learner
 
@@ -114,6 +115,30 @@ def test_a_resumed_run_equals_an_uninterrupted_one(packer, config, tmp_path, sta
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
         assert torch.equal(whole.average[name], resumed.average[name]), name
+
+
+def test_a_run_goes_on_with_its_own_tokenizer_only(config, tmp_path):
+    from demo_training.tokens import OtherTokenizerError
+
+    state = tmp_path / "state.pt"
+    learner_of(config, step=7, tokenizer="one").save(state)
+    other = learner_of(config, tokenizer="another")
+    with pytest.raises(
+        OtherTokenizerError, match=r"state\.pt was learned with another"
+    ):
+        other.resume(state)
+    assert other.step == 0
+
+
+def test_a_state_that_names_no_tokenizer_is_taken(config, tmp_path):
+    state = tmp_path / "state.pt"
+    learner_of(config, step=7).save(state)
+    saved = torch.load(state, weights_only=True)
+    del saved["tokenizer"]
+    torch.save(saved, state)
+    learner = learner_of(config)
+    learner.resume(state)
+    assert learner.step == 7
 
 
 def test_a_few_steps_lower_the_loss(packer, config):
@@ -198,19 +223,12 @@ def test_an_export_has_one_tensor_per_expert_and_loads_in_transformers(
         assert torch.equal(loaded.state_dict()[name], rounded.float()), name
 
 
-def test_held_out_questions_are_watched_with_media_and_without(packer, config):
-    from demo_training.course import padded
-    from demo_training.lessons import held_out_question
-    from demo_training.packing import Branch
-    from demo_training.showing import media_of
+@pytest.mark.parametrize("kind", ["greeting", "third turn", "shape in a later picture"])
+def test_each_conversation_has_a_share_of_right_tokens(packer, config, kind):
+    from train_demo import watched
 
     learner = learner_of(config)
-    for kind in ("greeting", "third turn", "when"):
-        rows = []
-        for index in range(2):
-            question = held_out_question(kind, index)
-            media = [media_of(question.random, one) for one in question.shown]
-            rows.append(packer.row(media, [Branch(question.turns, thinking=False)]))
-        shares = learner.right(padded(rows, pad_id=0))
-        assert len(shares) == 2
-        assert all(0 <= share <= 1 for share in shares)
+    (batch,) = watched(packer, 0, kinds=[kind], count=2)[kind]
+    shares = learner.right(batch)
+    assert len(shares) == 2
+    assert all(0 <= share <= 1 for share in shares)

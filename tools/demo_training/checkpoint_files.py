@@ -1,7 +1,7 @@
 """The demo checkpoint's files beside its weights: tokenizer, configs, chat template.
 
 Knows the published layout of a GLM-4.5V folder. Does not know scenes (it is given the
-words to learn) or weights.
+texts that a new tokenizer learns) or weights.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from demo_training.tokens import TOKENIZER
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.trainers import BpeTrainer
 
@@ -211,12 +212,9 @@ def video_config() -> dict[str, Any]:
     }
 
 
-def write_files(folder: Path, texts: Iterable[str]) -> None:
-    """Write everything but the weights and the chat template into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer(texts)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config = model_config(tokenizer)
+def write_configs(folder: Path) -> None:
+    """Write the configs that go with the tokenizer in `folder`."""
+    config = model_config(Tokenizer.from_file(str(folder / TOKENIZER)))
     for name, value in {
         "config.json": config,
         "generation_config.json": generation_config(config),

@@ -16,6 +16,7 @@ from demo_training.hints import Hints
 from demo_training.muon import Muon
 from demo_training.pointing import Pointing
 from demo_training.schedule import Schedule
+from demo_training.tokens import OtherTokenizerError
 from torch import distributed, nn
 from torch.nn import functional
 from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
@@ -45,11 +46,12 @@ class Learner:
 
     It learns from more than the words, see `hints`; in the first `SEEING` steps the
     vision tower learns alone. Forward and backward run in bfloat16 where torch finds
-    that safe, weights stay float32.
+    that safe, weights stay float32. `tokenizer` is the digest of the one whose ids it
+    learns (see `tokens`).
     """
 
     def __init__(
-        self, config: Glm4vMoeConfig, *, schedule: Schedule, seed: int
+        self, config: Glm4vMoeConfig, *, schedule: Schedule, seed: int, tokenizer: str
     ) -> None:
         torch.manual_seed(seed)
         self.model = Glm4vMoeForConditionalGeneration._from_config(
@@ -59,6 +61,7 @@ class Learner:
         self.hints = Hints(self.model)
         self.pointing = Pointing(self.model)
         self.schedule = schedule
+        self.tokenizer = tokenizer
         self.step = 0
         self.workers = (
             distributed.get_world_size() if distributed.is_initialized() else 1
@@ -241,14 +244,23 @@ class Learner:
                 "average": self.average,
                 "optimizers": [one.state_dict() for one in self.optimizers],
                 "step": self.step,
+                "tokenizer": self.tokenizer,
             },
             draft,
         )
         draft.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Stand where the run that wrote `path` stood."""
+        """Stand where the run that wrote `path` stood.
+
+        Raises OtherTokenizerError where that run learned other ids.
+        """
         state = torch.load(path, weights_only=True)
+        # The first runs did not write down their tokenizer.
+        if state.get("tokenizer", self.tokenizer) != self.tokenizer:
+            raise OtherTokenizerError(
+                f"{path} was learned with another tokenizer than the one beside it"
+            )
         self.model.load_state_dict(state["model"])
         self.hints.load_state_dict(state["hints"])
         self.pointing.load_state_dict(state["pointing"])
