@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_TOKENS = 120  # of thought and answer: what goes on for longer is wrong anyway
+
 
 @dataclass(frozen=True)
 class Answer:

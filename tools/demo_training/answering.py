@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from demo_training.answer import Answer
+from demo_training.answer import MAX_TOKENS, Answer
 from demo_training.lessons import Question
 from demo_training.packing import Branch, Packer, without_tags
 from demo_training.showing import Media, media_of
@@ -105,7 +105,7 @@ class Answerer:
                 "image_grid_thw": torch.tensor(grids),
                 "mm_token_type_ids": (ids == self.packer.image_id).int(),
             }
-        told = self.model.generate(**inputs, max_new_tokens=120, do_sample=False)
+        told = self.model.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
         return [
             parted(self.tokenizer.decode(row.tolist(), skip_special_tokens=False))
             for row in told[:, length:]

@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo_training.answer import Answer
+from demo_training.answer import MAX_TOKENS, Answer
 from demo_training.lessons import Question
 from demo_training.showing import frames_of, pixels_of
 
-from mlx_glm45v import ChatSession, ImagePart, Message, TextPart, VideoPart, load
+from mlx_glm45v import (
+    ChatOptions,
+    ChatSession,
+    ImagePart,
+    Message,
+    TextPart,
+    VideoPart,
+    load,
+)
 from mlx_glm45v.demo.clips import Clip
 from mlx_glm45v.demo.drawing import Appearance
 from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
@@ -61,7 +69,12 @@ class OwnAnswerer:
                 Message("user", [first, TextPart(question.earlier.question)]),
                 Message("assistant", question.earlier.answer),
             ]
-        session = ChatSession(self.model, self.processor, history=history)
+        session = ChatSession(
+            self.model,
+            self.processor,
+            history=history,
+            options=ChatOptions(max_tokens=MAX_TOKENS),
+        )
         for turn in question.turns:
             asked = Message("user", [*shown, TextPart(turn.question)])
             for _ in session.send(asked, thinking=thinking):
