@@ -18,8 +18,9 @@ class ModelEntry:
     `name` is what the library loads: `"demo"`, a folder's path or a repository id.
     `size` and `fetched` are bytes of all its files and of those on this disk. `fits`
     says whether it runs here ("streamed": reading experts from disk as they are chosen,
-    "raised": with a larger share for the GPU), `sums` are
-    the lines of the sum behind that. `convertible` marks a folder or repository that
+    "raised": with a larger share for the GPU), `pace` how many tokens a second a slow
+    and a fast disk allow where it is "streamed", `sums` are the lines of the sum behind
+    that. `convertible` marks a folder or repository that
     has to be converted before it can run.
     """
 
@@ -32,6 +33,7 @@ class ModelEntry:
     bits: float | None = None
     context_length: int | None = None
     fits: Fit = "unknown"
+    pace: tuple[float, float] | None = None
     sums: tuple[str, ...] = ()
     problem: str | None = None
     convertible: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QCoreApplication
 
 from ..models import EngineState, ModelEntry, Transfer
-from .words import grouped, shortest, size_words, time_words
+from .words import decimal, grouped, shortest, size_words, time_words
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,21 @@ def facts(entry: ModelEntry) -> str:
     return " · ".join(parts)
 
 
+def _streamed(pace: tuple[float, float] | None) -> str:
+    if pace is None:
+        return _tr("Fits in part: experts are read when needed, which is slower")
+    slow, fast = (decimal(each) for each in pace)
+    words = _tr("Fits in part: the disk allows {slow} to {fast} tokens a second")
+    return words.format(slow=slow, fast=fast)
+
+
 def verdict(entry: ModelEntry) -> Said | None:
     """Whether it runs here; None where nobody knows."""
     match entry.fits:
         case "yes":
             return Said(_tr("Fits this machine"), "ok")
         case "streamed":
-            words = _tr("Fits in part: experts are read when needed, which is slower")
-            return Said(words, "warn")
+            return Said(_streamed(entry.pace), "warn")
         case "raised":
             return Said(_tr("Fits with a larger share for the GPU"), "warn")
         case "no":

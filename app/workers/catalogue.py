@@ -74,10 +74,7 @@ class Catalogue(QObject):
     def _received(self, told: dict[str, Any]) -> None:
         self._end()
         if told["event"] == "models":
-            self._entries = tuple(
-                ModelEntry(**{**plain, "sums": tuple(plain["sums"])})
-                for plain in told["entries"]
-            )
+            self._entries = tuple(map(_entry, told["entries"]))
             self.changed.emit(self._entries)
         else:
             self.failed.emit(told["problem"])
@@ -100,3 +97,9 @@ class Catalogue(QObject):
         if process is not None:
             process.kill()
             process.deleteLater()
+
+
+def _entry(plain: dict[str, Any]) -> ModelEntry:
+    """The entry that came as JSON, which has lists for tuples."""
+    pace = plain["pace"] and tuple(plain["pace"])
+    return ModelEntry(**{**plain, "sums": tuple(plain["sums"]), "pace": pace})

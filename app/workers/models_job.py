@@ -129,12 +129,14 @@ def _looked_at(name: str, title: str, place: ModelPlace, folder: Path) -> ModelE
 
 def _judged(entry: ModelEntry, found: Assessment) -> ModelEntry:
     foreign = found.stored == "foreign"
+    plan = found.verdict and found.verdict.experts
     return replace(
         entry,
         size=entry.size or found.nbytes,
         bits=found.bits,
         context_length=found.context_length,
         fits="unknown" if found.verdict is None else found.verdict.fits,
+        pace=plan and plan.pace,
         sums=found.sums,
         problem="It has to be converted before it can run here." if foreign else None,
         convertible=found.stored != "mlx",

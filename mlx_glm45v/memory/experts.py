@@ -72,6 +72,12 @@ class ExpertPlan:
         )
         return self.chosen / self.experts * sum(missing)
 
+    @property
+    def pace(self) -> tuple[float, float]:
+        """Tokens a second that the slow and the fast ones of Macs' SSDs allow."""
+        slow, fast = map(self.tokens_per_second, DISK_BANDWIDTHS)
+        return slow, fast
+
     def tokens_per_second(self, disk: float) -> float:
         """What `disk` bytes a second allow, by `missed_bytes` and memory's own pace."""
         used = self.trunk_bytes + self.token_bytes

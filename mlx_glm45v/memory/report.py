@@ -118,7 +118,7 @@ def _words(verdict: Verdict) -> str:
 def _streamed(plan: ExpertPlan, *, whole_if_raised: bool) -> str:
     """By reading and memory's pace alone, every expert as likely as any other: what a
     model repeats makes it faster, its arithmetic slower."""
-    slow, fast = map(plan.tokens_per_second, DISK_BANDWIDTHS)
+    slow, fast = plan.pace
     low, high = (bandwidth / 1e9 for bandwidth in DISK_BANDWIDTHS)
     raised = "; whole with iogpu.wired_limit_mb raised" if whole_if_raised else ""
     return (

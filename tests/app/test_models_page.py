@@ -119,6 +119,15 @@ def test_what_does_not_fit_here_says_so_before_it_is_loaded(page):
     assert "memory" in load.toolTip()
 
 
+def test_what_reads_its_experts_says_how_fast_disks_allow_it(page):
+    page.set_entries(
+        (ModelEntry(REPO, "x", "hub", "ready", fits="streamed", pace=(0.42, 1.18)),)
+    )
+    said = page.row(REPO).verdict.text()
+    assert said == "Fits in part: the disk allows 0.4 to 1.2 tokens a second"
+    assert page.row(REPO).buttons.button("load").isEnabled()
+
+
 def test_what_is_broken_cannot_be_loaded(page):
     page.set_entries((ModelEntry(REPO, "x", "hub", "ready", problem="It is torn."),))
     assert not page.row(REPO).buttons.button("load").isEnabled()

@@ -29,6 +29,7 @@ def test_the_demo_and_the_known_repositories_come_with_verdicts(catalogue, wait_
     assert [each.name[-4:] for each in known] == ["3bit", "4bit", "6bit", "8bit"]
     assert {each.on_disk for each in known} == {"absent"}
     assert all(each.sums and each.fits != "unknown" for each in known)
+    assert all((each.pace is not None) == (each.fits == "streamed") for each in known)
     sizes = [each.size for each in known]
     assert sizes == sorted(sizes)
 
