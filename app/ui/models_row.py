@@ -94,16 +94,25 @@ class ModelRow(QFrame):
         self.problem.setVisible(bool(problem))
         self._show_transfer(transfer)
         self._show_actions(open_actions(entry, transfer, engine))
+        self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Parts beside one another where there is room."""
         beside = self.width() >= _BESIDE_LINES * self.fontMetrics().height()
-        directions = QBoxLayout.Direction
-        for layout in (self._head, self._fit):
-            layout.setDirection(
-                directions.LeftToRight if beside else directions.TopToBottom
-            )
-        self._fit.setSpacing(S if beside else 0)
+        _set_beside(self._head, beside)
+        words = self.verdict.fontMetrics().horizontalAdvance(self.verdict.text())
+        needed = words + S + self.sum_button.sizeHint().width()
+        needed += self.buttons.sizeHint().width() + XS if beside else 0
+        room = self._column.contentsRect().width()
+        fits = beside and needed <= room
+        _set_beside(self._fit, fits)
+        self._fit.setSpacing(S if fits else 0)
+        # Beside others a label that may wrap would ask for less than a line.
+        self.verdict.setWordWrap(not fits)
 
     def _lay_out(self) -> None:
         words = QVBoxLayout()
@@ -197,6 +206,12 @@ class ModelRow(QFrame):
         if self.question is not None:
             self.question.hide()
         self.buttons.button("delete").setFocus()
+
+
+def _set_beside(layout: QBoxLayout, beside: bool) -> None:
+    """Let its parts stand beside one another, or below."""
+    directions = QBoxLayout.Direction
+    layout.setDirection(directions.LeftToRight if beside else directions.TopToBottom)
 
 
 def _say(label: QLabel, words: str) -> None:
