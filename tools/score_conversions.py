@@ -44,16 +44,19 @@ STILL_KINDS = [
 ]
 
 
-def log_probabilities(answerer: OwnAnswerer, question: Question) -> np.ndarray:
-    """Next-token log probabilities (L, vocabulary) over a question and its answer."""
+def told(question: Question) -> list[Message]:
+    """The last question and its answer; each call draws the media a little anew."""
     last = question.turns[-1]
+    return [
+        Message("user", [*parts_of(question), TextPart(last.question)]),
+        Message("assistant", last.answer),
+    ]
+
+
+def log_probabilities(answerer: OwnAnswerer, messages: list[Message]) -> np.ndarray:
+    """Next-token log probabilities (L, vocabulary) over a question and its answer."""
     prompt = answerer.processor.prompt(
-        [
-            Message("user", [*parts_of(question), TextPart(last.question)]),
-            Message("assistant", last.answer),
-        ],
-        thinking=False,
-        continue_final_message=True,
+        messages, thinking=False, continue_final_message=True
     )
     (span,) = prompt.spans
     output = answerer.model(
@@ -71,8 +74,9 @@ def divergence(source: OwnAnswerer, other: OwnAnswerer, *, count: int) -> float:
     values = []
     for kind in STILL_KINDS:
         for question in questions(kind, count=count):
-            ours = log_probabilities(source, question)
-            theirs = log_probabilities(other, question)
+            messages = told(question)
+            ours = log_probabilities(source, messages)
+            theirs = log_probabilities(other, messages)
             values.append(np.sum(np.exp(ours) * (ours - theirs), axis=-1))
     return float(np.concatenate(values).mean())
 
@@ -135,11 +139,11 @@ def main() -> None:
             columns[recipe] = column
             print(f"{recipe}: {sum(column.right.values())} right", flush=True)
     columns = {recipe: columns[recipe] for recipe in RECIPES}
-    told = table(columns, options.questions)
-    print(told)
+    written = table(columns, options.questions)
+    print(written)
     print(json.dumps({recipe: vars(column) for recipe, column in columns.items()}))
     if not options.print:
-        README.write_text(replaced(README.read_text(), "bits", told))
+        README.write_text(replaced(README.read_text(), "bits", written))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol, get_args
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
+from demo_training.answer import Answer  # noqa: E402
 from demo_training.lessons import (  # noqa: E402
     SCORED,
     SCORED_FROM,
@@ -29,7 +30,7 @@ from demo_training.lessons import (  # noqa: E402
     held_out_question,
 )
 from demo_training.marking import mark  # noqa: E402
-from demo_training.own_answering import Answer, OwnAnswerer  # noqa: E402
+from demo_training.own_answering import OwnAnswerer  # noqa: E402
 
 CHECKPOINT = ROOT / "mlx_glm45v" / "demo" / "checkpoint"
 BATCH = 25
@@ -42,7 +43,7 @@ class Answering(Protocol):
 
     def answer(
         self, questions: Sequence[Question], *, thinking: bool, blind: bool = False
-    ) -> Sequence[Any]:
+    ) -> Sequence[Answer]:
         """One answer to each question."""
         ...
 
@@ -80,6 +81,16 @@ def questions(kind: str, *, count: int, first: int = 0) -> list[Question]:
     return [held_out_question(kind, index) for index in range(start, start + count)]
 
 
+def shown_anothers(
+    asked: Sequence[Question], others: Sequence[Question]
+) -> list[Question]:
+    """The same turns about the media of the other questions."""
+    return [
+        replace(one, shown=other.shown, earlier=other.earlier)
+        for one, other in zip(asked, others, strict=True)
+    ]
+
+
 def score(
     answerer: Answering,
     kind: str,
@@ -95,10 +106,7 @@ def score(
         asked = questions(kind, count=min(BATCH, count - first), first=first)
         if shown == "another":
             others = questions(kind, count=len(asked), first=first + count)
-            asked = [
-                replace(one, shown=other.shown, earlier=other.earlier)
-                for one, other in zip(asked, others, strict=True)
-            ]
+            asked = shown_anothers(asked, others)
         blind = shown == "nothing"
         answers = answerer.answer(asked, thinking=thinking, blind=blind)
         for question, answer in zip(asked, answers, strict=True):
