@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,10 +69,16 @@ def log_probabilities(answerer: OwnAnswerer, messages: list[Message]) -> np.ndar
     return np.array(logits - mx.logsumexp(logits, axis=-1, keepdims=True))
 
 
-def divergence(source: OwnAnswerer, other: OwnAnswerer, *, count: int) -> float:
+def divergence(
+    source: OwnAnswerer,
+    other: OwnAnswerer,
+    *,
+    count: int,
+    kinds: Sequence[str] = STILL_KINDS,
+) -> float:
     """Mean KL(source || other) over all positions of `count` questions a kind, nats."""
     values = []
-    for kind in STILL_KINDS:
+    for kind in kinds:
         for question in questions(kind, count=count):
             messages = told(question)
             ours = log_probabilities(source, messages)
