@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,15 @@ def test_reads_that_bring_only_a_part_go_on(
     np.testing.assert_array_equal(logits(model, [5, 7]), logits(resident, [5, 7]))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is heard, which a process started in the background would not do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupts_while_experts_are_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
