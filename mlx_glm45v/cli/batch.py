@@ -79,8 +79,8 @@ class _Run:
             terminal.note(f"{self._before:,} of {self._total:,} lines have answers")
         if old := output.left_over(lines):
             terminal.note(
-                f"{old:,} answers are to lines that were changed or are there no more; "
-                "they go when all lines have theirs"
+                f"{old:,} answers are to lines that were changed, or whose media were, "
+                "or that are there no more; they go when all lines have theirs"
             )
 
     @property

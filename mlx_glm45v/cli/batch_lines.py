@@ -35,11 +35,13 @@ class BatchLine:
 
     `digest` is of everything that is written in it, of the settings, and of the size
     and the time of change of the files that it names: an answer to a line of the same
-    digest is an answer to this one.
+    digest is an answer to this one. `question` is the digest without those files: it
+    tells lines whose media alone were changed from those of another file.
     """
 
     number: int
     digest: str
+    question: str
     id: str | int | None = None
     messages: tuple[Message, ...] = ()
     thinking: bool | None = None
@@ -75,7 +77,8 @@ def read_lines(arguments: Namespace) -> list[BatchLine]:
             if first != number and line.error is None:
                 wrong = f"the id {line.id!r} is line {first}'s already"
                 # Its digest may be that of the line which has the answer.
-                line = BatchLine(number, f"{line.digest}+", line.id, error=wrong)
+                digest = f"{line.digest}+"
+                line = BatchLine(number, digest, line.question, line.id, error=wrong)
         lines.append(line)
     return lines
 
@@ -85,6 +88,7 @@ def _line(
 ) -> BatchLine:
     name: str | int | None = None
     written = settings.encode() + raw.strip()
+    question = _digest(written)
     try:
         row = _parsed(raw)
         name = _id(row)
@@ -96,12 +100,13 @@ def _line(
         return BatchLine(
             number,
             _digest(written, *map(_stamp, _files(messages))),
+            question,
             name,
             messages=messages,
             thinking=arguments.thinking if thinking is None else thinking,
         )
     except _Wrong as error:
-        return BatchLine(number, _digest(written), name, error=str(error))
+        return BatchLine(number, question, question, name, error=str(error))
 
 
 def _digest(*parts: bytes) -> str:

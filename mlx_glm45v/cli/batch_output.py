@@ -34,7 +34,8 @@ class _Place(NamedTuple):
 
 def as_record(line: BatchLine, row: Mapping[str, Any]) -> dict[str, Any]:
     """A line of output: which line of input it is of, then `row`."""
-    return {"line": line.number, "id": line.id, "digest": line.digest, **row}
+    digests = {"digest": line.digest, "question": line.question}
+    return {"line": line.number, "id": line.id, **digests, **row}
 
 
 class PrintedOutput:
@@ -79,6 +80,7 @@ class BatchOutput:
         self._answers: dict[str, list[_Place]] = {}
         self._errors: dict[str, list[_Place]] = {}
         self._order: list[str] = []
+        self._questions: set[str] = set()
         try:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -96,8 +98,14 @@ class BatchOutput:
         """The lines that have no answer yet.
 
         Raises:
-            Glm45vError: there are answers, but none to any of the lines.
+            Glm45vError: there are answers, but to other lines, whatever their media.
         """
+        asked = {each for line in lines for each in (line.question, line.digest)}
+        if self._answers and asked.isdisjoint(self._questions):
+            raise Glm45vError(
+                f"{self.path} holds answers, but none to a line of this file with this "
+                "model and these options; choose another --output"
+            )
         left = Counter({digest: len(at) for digest, at in self._answers.items()})
         waiting: list[BatchLine] = []
         for line in lines:
@@ -105,20 +113,12 @@ class BatchOutput:
                 left[line.digest] -= 1
             else:
                 waiting.append(line)
-        if self._answers and len(waiting) == len(lines):
-            raise Glm45vError(
-                f"{self.path} holds answers, but none to a line of this file with this "
-                "model, these options and the media as they are now; choose another "
-                "--output"
-            )
         return waiting
 
     def left_over(self, lines: Sequence[BatchLine]) -> int:
         """How many answers are to lines that are there no more, or read otherwise."""
-        asked = Counter(line.digest for line in lines)
-        return sum(
-            max(0, len(at) - asked[digest]) for digest, at in self._answers.items()
-        )
+        answers = Counter({digest: len(at) for digest, at in self._answers.items()})
+        return (answers - Counter(line.digest for line in lines)).total()
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes a record; it is on disk when this returns.
@@ -210,6 +210,8 @@ class BatchOutput:
             _Place(start, stop, record["line"])
         )
         self._order.append(record["digest"])
+        # Files of earlier versions have none.
+        self._questions.add(record.get("question", record["digest"]))
 
     def _text_at(self, place: _Place) -> bytes:
         return os.pread(self._descriptor, place.stop - place.start, place.start)

@@ -1,6 +1,7 @@
 """`--batch` as people use it: runs, stops, kills, wrong lines, exit statuses."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -153,6 +154,18 @@ def test_a_picture_that_was_replaced_is_asked_again(folder):
     replaced, kept = answers(folder)
     assert kept == before[1]
     assert replaced["answer"] == kept["answer"] != before[0]["answer"]
+
+
+def test_pictures_that_were_all_touched_are_asked_again(folder):
+    write(folder, {"images": ["0.png"]}, {"images": ["1.png"]})
+    assert run(folder) == 0
+    before = answers(folder)
+    for name in ("0.png", "1.png"):
+        os.utime(folder / name, ns=(1, 10**18))
+    assert run(folder) == 0
+    again = answers(folder)
+    assert [row["answer"] for row in again] == [row["answer"] for row in before]
+    assert {row["digest"] for row in again}.isdisjoint(row["digest"] for row in before)
 
 
 def test_nothing_is_loaded_when_nothing_is_left(folder):

@@ -159,6 +159,16 @@ def test_a_digest_tells_a_file_that_was_replaced(read, tmp_path, field):
     assert missing[1:] == first[1:] == longer[1:] == later[1:]
 
 
+def test_a_question_is_the_same_whatever_its_files_are_now(read, tmp_path):
+    row = {"images": ["a"]}
+    (missing,) = read(row)
+    (tmp_path / "a").write_bytes(b"12")
+    (there,) = read(row)
+    (other,) = read(row, words=["--temp", "1"])
+    assert missing.question == there.question != other.question
+    assert missing.digest != there.digest
+
+
 def test_a_path_that_no_file_can_have_has_a_digest(read):
     (line,) = read({"images": ["a\0b"]})
     assert line.error is None

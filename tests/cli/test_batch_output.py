@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +8,10 @@ from mlx_glm45v.cli.batch_lines import BatchLine
 from mlx_glm45v.cli.batch_output import BatchOutput, as_record
 from mlx_glm45v.errors import Glm45vError
 
-LINES = [BatchLine(number, f"digest {number}", id=f"é{number}") for number in (1, 2, 3)]
+LINES = [
+    BatchLine(number, f"digest {number}", f"question {number}", id=f"é{number}")
+    for number in (1, 2, 3)
+]
 
 
 @pytest.fixture
@@ -33,9 +37,8 @@ def fill(path, *lines):
 def test_a_record_is_in_the_file_as_soon_as_it_is_written(path):
     output = BatchOutput(path)
     answer(output, LINES[1])
-    assert written(path) == [
-        {"line": 2, "id": "é2", "digest": "digest 2", "answer": "yes"}
-    ]
+    digests = {"digest": "digest 2", "question": "question 2"}
+    assert written(path) == [{"line": 2, "id": "é2", **digests, "answer": "yes"}]
     output.close()
 
 
@@ -103,6 +106,27 @@ def test_answers_to_another_file_are_not_dropped(path):
     assert len(written(path)) == 1
 
 
+def test_answers_to_lines_whose_media_were_all_changed_are_asked_again(path):
+    fill(path, LINES[0])
+    changed = replace(LINES[0], digest="of the file now")
+    output = BatchOutput(path)
+    assert output.waiting([changed]) == [changed]
+    assert output.left_over([changed]) == 1
+    answer(output, changed, "no")
+    output.finish([changed])
+    output.close()
+    assert [row["answer"] for row in written(path)] == ["no"]
+
+
+def test_answers_of_earlier_versions_which_wrote_no_questions_count(path):
+    old = b'{"line": 1, "id": null, "digest": "digest 1", "answer": "yes"}\n'
+    path.write_bytes(old)
+    output = BatchOutput(path)
+    assert output.waiting(LINES) == LINES[1:]
+    output.close()
+    assert path.read_bytes() == old
+
+
 def test_the_finished_file_is_in_the_order_of_the_lines(path):
     output = BatchOutput(path)
     for line in reversed(LINES):
@@ -115,8 +139,8 @@ def test_the_finished_file_is_in_the_order_of_the_lines(path):
 
 def test_a_changed_line_replaces_its_answer_at_the_end(path):
     fill(path, *LINES)
-    moved = BatchLine(9, LINES[0].digest, LINES[0].id)
-    changed = BatchLine(2, "another", LINES[1].id)
+    moved = replace(LINES[0], number=9)
+    changed = replace(LINES[1], digest="another", question="another")
     output = BatchOutput(path)
     lines = [changed, moved]
     assert output.waiting(lines) == [changed]
