@@ -71,7 +71,11 @@ class _MetalLimits:
             recommended = int(mx.device_info()["max_recommended_working_set_size"])
             spare = min(_ROOM, max(_LEAST_SPARE, recommended - needed))
             cache = mx.set_cache_limit(spare)
-            wired = mx.set_wired_limit(min(needed, recommended))
+            try:
+                wired = mx.set_wired_limit(min(needed, recommended))
+            except BaseException:
+                mx.set_cache_limit(cache)
+                raise
             if self._before is None:
                 self._before = wired, cache
 
@@ -80,11 +84,13 @@ class _MetalLimits:
             self._needs.pop(work, None)
             if self._needs or self._before is None:
                 return
-            # Work that is still running may need what the old limit would let go.
-            mx.synchronize()
-            (wired, cache), self._before = self._before, None
-            mx.set_wired_limit(wired)
-            mx.set_cache_limit(cache)
+            try:
+                # What is still running may need what the old limit would let go.
+                mx.synchronize()
+            finally:
+                (wired, cache), self._before = self._before, None
+                mx.set_cache_limit(cache)
+                mx.set_wired_limit(wired)
 
 
 _METAL_LIMITS = _MetalLimits()

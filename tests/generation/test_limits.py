@@ -1,3 +1,5 @@
+from contextlib import ExitStack
+
 import mlx.core as mx
 import pytest
 
@@ -59,6 +61,47 @@ def test_an_error_restores_the_limits(limits):
     with pytest.raises(KeyError), working_limits(1000):
         raise KeyError
     assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_wired_limit_that_is_refused_leaves_the_limits_as_they_were(
+    limits, monkeypatch, others
+):
+    with ExitStack() as at_work:
+        for _ in range(others):
+            at_work.enter_context(working_limits(RECOMMENDED[96] - GB))
+        before = limits.wired[-1], limits.cache[-1]
+        with monkeypatch.context() as patch:
+            patch.setattr(mx, "set_wired_limit", raising(RuntimeError))
+            with pytest.raises(RuntimeError), working_limits(1000 * GB):
+                pass
+        assert (limits.wired[-1], limits.cache[-1]) == before
+    assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_error_while_work_is_waited_for_restores_the_limits(
+    limits, monkeypatch, error, ended
+):
+    def work():
+        with working_limits(1000):
+            if not ended:
+                raise KeyError
+
+    monkeypatch.setattr(mx, "synchronize", raising(error))
+    with pytest.raises(error):
+        work()
+    assert (limits.wired[-1], limits.cache[-1]) == (0, 7 * GB)
+
+
+def raising(error):
+    """What raises `error` whenever it is called."""
+
+    def call(*_):
+        raise error
+
+    return call
 
 
 def test_a_reader_who_leaves_restores_the_limits(limits):
