@@ -81,6 +81,8 @@ def generate_batch(
         ValueError: `batch_size` is below 1, the options for all do not fit
             (`check_batch_options`; one's own are its error), or there are more or
             fewer options than conversations: at once, where both have a length.
+        Exception: what `conversations` or `options` raise, or because they hold what
+            is none, after the answers under way.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
@@ -166,7 +168,10 @@ class _Batch:
     ) -> None:
         self._model = model
         self._processor = processor
+        self._asked: Iterator[tuple[int, tuple[Conversation, ChatOptions]]]
         self._asked = enumerate(asked)
+        # What broke it off.
+        self._error: Exception | None = None
         self._batch_size = batch_size
         self._cache = cache
         self._progress = progress
@@ -188,6 +193,8 @@ class _Batch:
                     yield from self._take(said)
                     self._report()
                 yield from self._fill()
+            if self._error is not None:
+                raise self._error
         except Cancelled:
             yield from self._take(self._rows.cancelled())
 
@@ -196,18 +203,18 @@ class _Batch:
         while len(self._rows) < self._batch_size:
             asked, self._held = self._held, None
             if asked is None:
-                taken = next(self._asked, None)
-                if taken is None:
-                    return
-                index, (conversation, options) = taken
                 try:
-                    check_batch_options(self._model, options)
-                    asked = self._read(index, conversation, options)
+                    asked = self._next()
                 except Cancelled:
                     raise
-                except (Glm45vError, ValueError) as error:
+                except Exception as error:
+                    self._error, self._asked = error, iter(())
+                    return
+                if asked is None:
+                    return
+                if not isinstance(asked, _Asked):
                     self._done += 1
-                    yield index, error
+                    yield asked
                     self._report()
                     continue
             if not self._rows.fits(asked.request, asked.options.precision):
@@ -215,6 +222,20 @@ class _Batch:
                 return
             self._begin(asked)
             self._report()
+
+    def _next(self) -> _Asked | Result | None:
+        """The next conversation, or why it cannot be used; None after the last."""
+        taken = next(self._asked, None)
+        if taken is None:
+            return None
+        index, (conversation, options) = taken
+        try:
+            check_batch_options(self._model, options)
+            return self._read(index, conversation, options)
+        except Cancelled:
+            raise
+        except (Glm45vError, ValueError) as error:
+            return index, error
 
     def _read(
         self, index: int, conversation: Conversation, options: ChatOptions

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_glm45v.batch import BatchProgress, generate_batch
-from mlx_glm45v.chat import ChatOptions, stream_generate
+from mlx_glm45v.answering import stream_generate
+from mlx_glm45v.chat import ChatOptions
 from mlx_glm45v.demo.scenes import draw, random_scene
 from mlx_glm45v.errors import MediaError, PromptTooLong
 from mlx_glm45v.generation.reuse import GenerationCache
@@ -255,6 +256,32 @@ def test_what_a_batch_cannot_do_is_told_at_once(demo):
         generate_batch(*demo, CAPTIONS, [SHORT])
     with pytest.raises(ValueError, match="shorter"):
         list(generate_batch(*demo, iter(CAPTIONS), [SHORT]))
+
+
+def broken_walk():
+    yield from CAPTIONS
+    raise OSError("the walk ended")
+
+
+@pytest.mark.parametrize(
+    ("asked", "how", "error"),
+    [
+        (iter([*CAPTIONS, CAPTIONS[0]]), [SHORT] * 3, ValueError),
+        (broken_walk(), SHORT, OSError),
+        ([*CAPTIONS, CAPTIONS[0]], [SHORT, SHORT, SHORT, None], AttributeError),
+        ([*CAPTIONS, [None]], SHORT, AttributeError),
+    ],
+    ids=["too few options", "an iterator", "no options", "no message"],
+)
+def test_answers_under_way_come_before_an_error_of_what_is_asked(
+    demo, asked, how, error
+):
+    results = generate_batch(*demo, asked, how, batch_size=2)
+    replies = dict(itertools.islice(results, 3))
+    assert [replies[index].reason for index in range(3)] == ["stop"] * 3
+    with pytest.raises(error):
+        next(results)
+    assert list(results) == []
 
 
 def test_keys_and_values_that_no_conversation_can_quantise_are_told_at_once(
