@@ -5,6 +5,7 @@ Knows budgets and which cache fits a prompt best. Does not know how answers are 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import mlx.core as mx
@@ -31,7 +32,8 @@ class GenerationCache:
     and at most half of what is free now); the one at work may exceed that alone.
     `features` has `feature_bytes`. Where a request finds too little memory free, the
     other conversations make room for it, then features. Belongs to the thread that runs
-    the model.
+    the model. An answer that nobody reads ends whenever Python collects it, and may let
+    conversations go in the middle of this.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class GenerationCache:
     @property
     def nbytes(self) -> int:
         """Memory of all conversations' keys and values."""
-        return sum(cache.nbytes for cache in self._conversations)
+        return sum(cache.nbytes for cache in tuple(self._conversations))
 
     def conversation(
         self,
@@ -79,7 +81,7 @@ class GenerationCache:
         self, prompt: Prompt, rope_length: int, precision: KVPrecision
     ) -> PromptCache:
         best, kept = None, 0
-        for cache in self._conversations:
+        for cache in tuple(self._conversations):
             if cache.in_use or cache.precision != precision:
                 continue
             count = cache.reusable(prompt, rope_length=rope_length)
@@ -115,7 +117,7 @@ class GenerationCache:
         """Lets the conversation go that was unused for longest, the last one never."""
         for cache in self._conversations[:-1]:
             if not cache.in_use:
-                self._conversations.remove(cache)
+                self._let_go(cache)
                 return True
         return False
 
@@ -125,6 +127,9 @@ class GenerationCache:
         self.features.clear()
 
     def _use(self, cache: PromptCache) -> None:
-        if cache in self._conversations:
-            self._conversations.remove(cache)
+        self._let_go(cache)
         self._conversations.append(cache)
+
+    def _let_go(self, cache: PromptCache) -> None:
+        with suppress(ValueError):  # it went already, or was never there
+            self._conversations.remove(cache)

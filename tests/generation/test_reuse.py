@@ -222,6 +222,40 @@ def test_a_cache_at_work_is_not_given_away():
         assert cache.conversation(prompt, rope_length=REACH) is not busy
 
 
+def test_an_answer_may_be_collected_while_conversations_leave(monkeypatch):
+    """Its end trims, too, and Python collects at any step of this thread's."""
+    model = ScriptedModel()
+    cache = GenerationCache(model)
+    for start in (1, 2, 3):
+        asked(model, cache, [start] * 9)
+    cache._kv_bytes = 0
+    in_use = PromptCache.in_use
+
+    def collecting(self):
+        monkeypatch.setattr(PromptCache, "in_use", in_use)
+        cache.trim()
+        return self.in_use
+
+    monkeypatch.setattr(PromptCache, "in_use", property(collecting))
+    cache.trim()
+    assert [each.tokens[0] for each in cache._conversations] == [3]
+
+
+def test_an_answer_may_be_collected_while_a_conversation_is_looked_for(monkeypatch):
+    model = ScriptedModel()
+    cache = GenerationCache(model)
+    _, second, _ = (asked(model, cache, [start] * 9) for start in (1, 2, 3))
+    in_use = PromptCache.in_use
+
+    def collecting(self):
+        monkeypatch.setattr(PromptCache, "in_use", in_use)
+        cache._forget_oldest()
+        return self.in_use
+
+    monkeypatch.setattr(PromptCache, "in_use", property(collecting))
+    assert cache.conversation(make_prompt([2] * 9, [4]), rope_length=REACH) is second
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("start", [0, 9])
 def test_quantised_keys_and_values_take_less_and_answer_alike(wide_model, bits, start):
