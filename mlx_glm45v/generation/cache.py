@@ -225,10 +225,14 @@ class PromptCache:
                 mx.eval(self.layers[index].state[:2])
 
     def _settle(self) -> None:
-        """Drops what some or all layers hold beyond `tokens`."""
-        for layer in self.layers:
-            layer.trim(layer.offset - len(self.tokens))
-        self.evaluate()
+        """Drops what some or all layers hold beyond `tokens`; an error empties them."""
+        try:
+            for layer in self.layers:
+                layer.trim(layer.offset - len(self.tokens))
+            self.evaluate()
+        except BaseException:
+            self.clear()
+            raise
 
 
 def _common_start(mine: list[int], theirs: np.ndarray) -> int:

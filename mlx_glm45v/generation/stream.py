@@ -72,7 +72,6 @@ def stream_prompt(
     )
 
     def events() -> Iterator[Event]:
-        mx.reset_peak_memory()
         request.clock = Clock()
         try:
             yield from work(PromptCache(model) if cache is None else cache)
@@ -86,9 +85,10 @@ def stream_prompt(
         rope_length = request.rope_length
         resident = request_bytes(model.config.text_config, tokens=rope_length)
         with (
-            working_limits(resident),
             cache.working(prompt, rope_length=rope_length),
+            working_limits(resident),
         ):
+            mx.reset_peak_memory()
             choose, logits = yield from request.read(prompt, cache, features)
             decoder = Decoder(model, cache, choose, logits, rope_length=rope_length)
             yield from request.answer.deltas(decoder, request.clock)

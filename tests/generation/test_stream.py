@@ -389,6 +389,28 @@ def test_an_error_empties_the_cache():
     assert_consistent(cache)
 
 
+@pytest.mark.parametrize("end", ["the answer", "a stop", "a reader who leaves"])
+def test_an_error_on_the_way_out_empties_the_cache(monkeypatch, end):
+    stop = threading.Event()
+    cache = PromptCache(ScriptedModel())
+    events = run(ScriptedModel(), PROMPT, cache=cache, should_stop=stop.is_set)
+    for _ in range(5):
+        next(events)
+    assert cache.tokens
+
+    def fail(_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(PromptCache, "evaluate", fail)
+    if end == "a stop":
+        stop.set()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        events.close() if end == "a reader who leaves" else list(events)
+    assert not cache.in_use
+    assert cache.tokens == []
+    assert_consistent(cache)
+
+
 def test_a_second_request_does_not_inherit_the_first_ones_state():
     model = ScriptedModel()
     cache = PromptCache(model)
@@ -418,12 +440,20 @@ def test_a_request_on_a_cache_at_work_is_refused_and_disturbs_nothing():
     cache = PromptCache(model)
     events = run(model, first, cache=cache, max_tokens=6)
     before = list(itertools.islice(events, 6))
+    peak = peak_of_a_large_array()
     with pytest.raises(ConversationInUse, match=r"close\(\) them"):
         list(run(model, second, cache=cache))
+    assert mx.get_peak_memory() == peak
     alone = said(run(model, first, max_tokens=6))
     assert said([*before, *events]) == alone
     alone = said(run(model, second))
     assert said(run(model, second, cache=cache)) == alone
+
+
+def peak_of_a_large_array():
+    """Of work done before, as an answer at work has had."""
+    mx.eval(mx.zeros(2**20))
+    return mx.get_peak_memory()
 
 
 @pytest.mark.parametrize("left", ["closed", "dropped"])
