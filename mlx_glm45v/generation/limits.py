@@ -23,11 +23,6 @@ _LEAST_SPARE = 128 * 2**20
 _MEMINFO = Path("/proc/meminfo")
 
 
-def request_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
-    """What is active now (the model above all), `tokens` of 16-bit cache, and room."""
-    return mx.get_active_memory() + kv_bytes(config, tokens=tokens) + _ROOM
-
-
 def kv_bytes(config: Glm4vMoeTextConfig, *, tokens: int) -> int:
     """Keys and values of `tokens` in 16 bits."""
     per_token = 4 * config.num_hidden_layers * config.num_key_value_heads
@@ -54,20 +49,21 @@ class _MetalLimits:
     """Metal's two limits, which are the process's, and the works that hold them.
 
     What was there before the first work is restored after the last, in whatever order
-    they end; who comes sets what the neediest of those at work needs. An iterator that
-    nobody reads ends whenever it is collected, in the middle of this too: the lock is
-    reentrant, and each step finds what the one before left.
+    they end; who comes sets what all at work may come to need: what is active now and
+    all that each may add, so that what the others have added already counts twice. An
+    iterator that nobody reads ends whenever it is collected, in the middle of this too:
+    the lock is reentrant, and each step finds what the one before left.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._needs: dict[object, int] = {}
+        self._added: dict[object, int] = {}  # at most, by each work
         self._before: tuple[int, int] | None = None  # wired, cache
 
     def take(self, work: object, nbytes: int) -> None:
         with self._lock:
-            self._needs[work] = nbytes
-            needed = max(self._needs.values())
+            self._added[work] = nbytes
+            needed = mx.get_active_memory() + sum(self._added.values()) + _ROOM
             recommended = int(mx.device_info()["max_recommended_working_set_size"])
             spare = min(_ROOM, max(_LEAST_SPARE, recommended - needed))
             cache = mx.set_cache_limit(spare)
@@ -81,8 +77,8 @@ class _MetalLimits:
 
     def give_back(self, work: object) -> None:
         with self._lock:
-            self._needs.pop(work, None)
-            if self._needs or self._before is None:
+            self._added.pop(work, None)
+            if self._added or self._before is None:
                 return
             try:
                 # What is still running may need what the old limit would let go.
@@ -98,12 +94,12 @@ _METAL_LIMITS = _MetalLimits()
 
 @contextmanager
 def working_limits(nbytes: int) -> Iterator[None]:
-    """Keeps up to `nbytes` resident within it; the limits before are restored after.
+    """Keeps what is active (the model above all), `nbytes` more and room resident.
 
     Never more than Metal recommends: models beyond it run slowly, and machines wired
-    beyond it freeze. What `nbytes` leaves of it bounds the spare buffers, which MLX
-    would otherwise let grow to the size of the machine. Works may overlap, in any
-    order and in several threads.
+    beyond it freeze. What is left of it bounds the spare buffers, which MLX would
+    otherwise let grow to the size of the machine. The limits before are restored after.
+    Works may overlap, in any order and in several threads.
     """
     if not mx.metal.is_available():
         yield

@@ -14,7 +14,7 @@ from mlx_glm45v.generation.batch_decode import BatchDecoder
 from mlx_glm45v.generation.cache import AS_MADE, KVPrecision, PromptCache
 from mlx_glm45v.generation.events import Event
 from mlx_glm45v.generation.features import FeatureCache
-from mlx_glm45v.generation.limits import request_bytes, working_limits
+from mlx_glm45v.generation.limits import kv_bytes, working_limits
 from mlx_glm45v.generation.pieces import ShouldStop, check
 from mlx_glm45v.generation.request import Request
 from mlx_glm45v.processing.prompt import Prompt
@@ -84,7 +84,7 @@ class Rows:
         """
         rope_length = request.rope_length
         with (
-            working_limits(self._resident(rope_length)),
+            working_limits(self._kv_bytes(rope_length)),
             cache.working(prompt, rope_length=rope_length),
         ):
             steps = request.read(prompt, cache, features)
@@ -108,7 +108,7 @@ class Rows:
         Raises:
             Cancelled: `should_stop` said so.
         """
-        with working_limits(self._resident()):
+        with working_limits(self._kv_bytes()):
             count = len(self._rows)
             while len(self._rows) == count:
                 check(self._should_stop)
@@ -150,10 +150,10 @@ class Rows:
     def _regime(self, request: Request) -> object:
         return self._model.rope_regime(request.rope_length)
 
-    def _resident(self, more_tokens: int = 0) -> int:
+    def _kv_bytes(self, more_tokens: int = 0) -> int:
         reach = sum(row.request.rope_length for row in self._rows)
         config = self._model.config.text_config
-        return request_bytes(config, tokens=reach + more_tokens)
+        return kv_bytes(config, tokens=reach + more_tokens)
 
 
 def _end(row: _Row) -> list[Said]:

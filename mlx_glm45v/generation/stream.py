@@ -18,7 +18,7 @@ from mlx_glm45v.generation.clock import Clock
 from mlx_glm45v.generation.decode import Decoder
 from mlx_glm45v.generation.events import Event
 from mlx_glm45v.generation.features import FeatureCache
-from mlx_glm45v.generation.limits import request_bytes, working_limits
+from mlx_glm45v.generation.limits import kv_bytes, working_limits
 from mlx_glm45v.generation.markers import Markers
 from mlx_glm45v.generation.pieces import ShouldStop
 from mlx_glm45v.generation.request import Request
@@ -83,10 +83,10 @@ def stream_prompt(
 
     def work(cache: PromptCache) -> Iterator[Event]:
         rope_length = request.rope_length
-        resident = request_bytes(model.config.text_config, tokens=rope_length)
+        added = kv_bytes(model.config.text_config, tokens=rope_length)
         with (
             cache.working(prompt, rope_length=rope_length),
-            working_limits(resident),
+            working_limits(added),
         ):
             mx.reset_peak_memory()
             choose, logits = yield from request.read(prompt, cache, features)
