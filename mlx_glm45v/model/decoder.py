@@ -63,7 +63,10 @@ class Glm4vMoeTextAttention(nn.Module):
         self.v_proj = nn.Linear(hidden, self._kv_heads * size, bias=bias)
         self.o_proj = nn.Linear(self._heads * size, hidden, bias=False)
 
-    def __call__(self, x: mx.array, step: Step, cache: Any = None) -> mx.array:
+    def __call__(
+        self, x: mx.array, step: Step, cache: Any = None, keep: int | None = None
+    ) -> mx.array:
+        """(B, L, hidden) -> the same, or the last `keep` rows of it."""
         B, L, _ = x.shape
         turned, values = self._project(x)
         queries, keys = mx.split(step.rotation(turned), [self._heads], axis=1)
@@ -73,14 +76,14 @@ class Glm4vMoeTextAttention(nn.Module):
                 # hold the queries' memory, too.
                 keys, values = mx.contiguous(keys), mx.contiguous(values)
             keys, values = cache.update_and_fetch(keys, values)
+        mask = step.mask
+        if keep is not None:
+            L, queries = keep, queries[:, :, -keep:]
+            mask = mask if mask is None or isinstance(mask, str) else mask[..., -L:, :]
         if step.record.attentions is not None:
-            weights = attention_weights(
-                queries, keys, scale=self._scale, mask=step.mask
-            )
+            weights = attention_weights(queries, keys, scale=self._scale, mask=mask)
             step.record.attentions.append(weights)
-        out = attend(
-            queries, keys, values, scale=self._scale, mask=step.mask, cache=cache
-        )
+        out = attend(queries, keys, values, scale=self._scale, mask=mask, cache=cache)
         return self["o_proj"](out.swapaxes(1, 2).reshape(B, L, -1))
 
     def _project(self, x: mx.array) -> tuple[mx.array, mx.array]:
@@ -112,8 +115,15 @@ class Glm4vMoeTextDecoderLayer(nn.Module):
         self.input_layernorm = nn.RMSNorm(hidden, eps=eps)
         self.post_attention_layernorm = nn.RMSNorm(hidden, eps=eps)
 
-    def __call__(self, x: mx.array, step: Step, cache: Any = None) -> mx.array:
-        x = x + self["self_attn"](self["input_layernorm"](x), step, cache)
+    def __call__(
+        self, x: mx.array, step: Step, cache: Any = None, keep: int | None = None
+    ) -> mx.array:
+        """(B, L, hidden) -> the same, or the last `keep` rows of it.
+
+        The cache takes all of them in.
+        """
+        attended = self["self_attn"](self["input_layernorm"](x), step, cache, keep)
+        x = (x if keep is None else x[:, -keep:]) + attended
         normed, mlp = self["post_attention_layernorm"](x), self["mlp"]
         if isinstance(mlp, Glm4vMoeTextMLP):
             return x + mlp(normed)
@@ -169,6 +179,7 @@ class Glm4vMoeTextModel(nn.Module):
         output_router_logits: bool | None = None,
         return_dict: bool = True,
         rope_length: int | None = None,
+        states_to_keep: int = 0,
         on_layer: OnLayer | None = None,
     ) -> Glm4vMoeModelOutputWithPast:
         """Hidden states for (B, L) tokens or (B, L, hidden) embeddings.
@@ -179,7 +190,9 @@ class Glm4vMoeTextModel(nn.Module):
         cached tokens before it) plus `rope_deltas`, an int or (B,). `past_key_values`
         is filled in place. `rope_length` says how many positions the whole request will
         reach; only dynamic and longrope frequencies depend on it, and without it on the
-        positions seen so far. `on_layer` is called with the states after each layer.
+        positions seen so far. `states_to_keep` asks for the last so many hidden states
+        only (0: all), and spares the last layer the others, unless something is to be
+        recorded. `on_layer` is called with the states after each layer.
         Raises ValueError for arguments that do not fit together.
         """
         if input_ids is not None and inputs_embeds is None:
@@ -214,8 +227,10 @@ class Glm4vMoeTextModel(nn.Module):
             mask=mask,
             record=record,
         )
+        short = 0 < states_to_keep < x.shape[1] and record == Recorder()
         for index, layer in enumerate(self.layers):
-            x = layer(x, step, None if cache is None else cache[index])
+            keep = states_to_keep if short and index == len(self.layers) - 1 else None
+            x = layer(x, step, None if cache is None else cache[index], keep)
             if record.hidden_states is not None:
                 record.hidden_states.append(x)
             if on_layer is not None:

@@ -131,6 +131,7 @@ class Glm4vMoeModel(nn.Module):
         output_router_logits: bool | None = None,
         return_dict: bool = True,
         rope_length: int | None = None,
+        states_to_keep: int = 0,
         on_layer: OnLayer | None = None,
         on_block: OnBlock | None = None,
     ) -> Glm4vMoeModelOutputWithPast:
@@ -181,6 +182,7 @@ class Glm4vMoeModel(nn.Module):
             output_attentions=output_attentions,
             output_router_logits=output_router_logits,
             rope_length=rope_length,
+            states_to_keep=states_to_keep,
             on_layer=on_layer,
         )
         result = Glm4vMoeModelOutputWithPast(
@@ -280,6 +282,7 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoeModel):
             output_attentions=output_attentions,
             output_router_logits=output_router_logits,
             rope_length=rope_length,
+            states_to_keep=logits_to_keep if isinstance(logits_to_keep, int) else 0,
             on_layer=on_layer,
             on_block=on_block,
         )

@@ -175,3 +175,49 @@ def test_router_logits_may_be_asked_for_by_the_config() -> None:
     config = Glm4vMoeTextConfig.from_dict(BASE.config["text_config"])
     model = Glm4vMoeTextModel(replace(config, output_router_logits=True))
     assert len(model(IDS).router_logits) == 2
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"attention_mask": mx.array([[0, 0, *[1] * (LENGTH - 2)]])},
+        {"position_ids": mx.broadcast_to(mx.arange(2, 2 + LENGTH), (3, 1, LENGTH))},
+    ],
+)
+def test_of_states_that_nobody_wants_the_last_layer_computes_none(
+    decoder: Glm4vMoeTextModel, given: dict[str, Any], keep: int
+) -> None:
+    seen: list[int] = []
+    whole, short = decoder.make_cache(), decoder.make_cache()
+    wanted = states(decoder, past_key_values=whole, **given)[:, -keep:]
+    found = states(
+        decoder,
+        past_key_values=short,
+        states_to_keep=keep,
+        on_layer=lambda x: seen.append(x.shape[1]),
+        **given,
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert seen == [LENGTH] * (len(decoder.layers) - 1) + [keep]
+    for one, other in zip(whole, short, strict=True):
+        for ours, theirs in zip(one.state, other.state, strict=True):
+            np.testing.assert_array_equal(np.array(ours), np.array(theirs))
+
+
+def test_a_piece_after_a_quantised_cache_keeps_its_last_state(
+    decoder: Glm4vMoeTextModel,
+) -> None:
+    def after_half(**given: Any) -> np.ndarray:
+        cache = [QuantizedKVCache(group_size=32, bits=8) for _ in decoder.layers]
+        decoder(IDS[:, :4], past_key_values=cache)
+        return states(decoder, IDS[:, 4:], past_key_values=cache, **given)
+
+    found = after_half(states_to_keep=1)
+    np.testing.assert_allclose(found, after_half()[:, -1:], atol=1e-5)
+
+
+def test_what_is_recorded_is_recorded_of_all_states(decoder: Glm4vMoeTextModel) -> None:
+    output = decoder(IDS, states_to_keep=1, output_router_logits=True)
+    assert output.last_hidden_state.shape[1] == LENGTH
