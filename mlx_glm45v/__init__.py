@@ -17,8 +17,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answering import stream_generate
     from .batch import BatchProgress, generate_batch
-    from .chat import ChatSession, stream_generate
+    from .chat import ChatSession
     from .checkpoints import Checkpoint, resolve
     from .config import Glm4vMoeConfig, Glm4vMoeTextConfig, Glm4vMoeVisionConfig
     from .conversion.pipeline import ConversionSummary, convert
@@ -72,8 +73,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES_BY_MODULE = {
+    "answering": ("stream_generate",),
     "batch": ("BatchProgress", "generate_batch"),
-    "chat": ("ChatSession", "stream_generate"),
+    "chat": ("ChatSession",),
     "checkpoints": ("Checkpoint", "resolve"),
     "config": ("Glm4vMoeConfig", "Glm4vMoeTextConfig", "Glm4vMoeVisionConfig"),
     "conversion.pipeline": ("ConversionSummary", "convert"),

@@ -30,7 +30,7 @@ class NotEnoughMemory(Glm45vError):
 
 
 class ConversationInUse(Glm45vError):
-    """Another answer is being made on the same conversation."""
+    """Another answer is being made on the same conversation, or ended this one."""
 
 
 class DownloadError(Glm45vError):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_glm45v.batch import BatchProgress, generate_batch
 from mlx_glm45v.answering import stream_generate
+from mlx_glm45v.batch import BatchProgress, generate_batch
 from mlx_glm45v.chat import ChatOptions
 from mlx_glm45v.demo.scenes import draw, random_scene
 from mlx_glm45v.errors import MediaError, PromptTooLong

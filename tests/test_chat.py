@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlx_glm45v.chat import ChatOptions, ChatSession, stream_generate
-from mlx_glm45v.errors import ConversationInUse, MediaError, PromptTooLong
+from mlx_glm45v.answering import stream_generate
+from mlx_glm45v.chat import ChatOptions, ChatSession
+from mlx_glm45v.errors import MediaError, PromptTooLong
 from mlx_glm45v.generation.events import Finished, PrefillProgress, TextDelta
 from mlx_glm45v.generation.reuse import GenerationCache
 from mlx_glm45v.messages import ImagePart, Message, TextPart
@@ -129,52 +130,6 @@ def test_a_stop_while_files_are_read_ends_without_a_turn(session, picture):
         session.stop()
     assert events[-1].reason == "cancelled"
     assert session.messages == ()
-
-
-def test_a_reader_who_leaves_keeps_what_was_said(session, picture):
-    events = session.stream("Describe the picture.", images=[picture])
-    for event in events:
-        if isinstance(event, TextDelta):
-            break
-    events.close()
-    assert session.messages[-1].role == "assistant"
-
-
-def test_a_question_ends_the_answer_before_it(session, picture):
-    first = session.stream("Describe the picture.", images=[picture])
-    for event in first:
-        if isinstance(event, TextDelta):
-            break
-    session.ask("How many shapes are there?", thinking=False)
-    told = session.messages
-    assert [m.role for m in told] == ["user", "assistant"] * 2
-    assert list(first) == []
-    assert session.messages == told
-
-
-def test_a_question_while_another_thread_reads_is_refused(demo, session, monkeypatch):
-    model = type(demo[0])
-    embed = model.embed_inputs
-    reading, asked = threading.Event(), threading.Event()
-
-    def embed_waiting(self, *arguments):
-        if not reading.is_set():
-            reading.set()
-            asked.wait()
-        return embed(self, *arguments)
-
-    monkeypatch.setattr(model, "embed_inputs", embed_waiting)
-    events = session.stream("Hello!", thinking=False)
-    reader = threading.Thread(target=lambda: list(events))
-    reader.start()
-    reading.wait()
-    try:
-        with pytest.raises(ConversationInUse, match="another thread"):
-            session.ask("How many shapes are there?")
-    finally:
-        asked.set()
-        reader.join()
-    assert [m.role for m in session.messages] == ["user", "assistant"]
 
 
 def test_answering_now_closes_the_thinking(session, picture):

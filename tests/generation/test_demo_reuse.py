@@ -7,7 +7,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_glm45v.chat import ChatOptions, ChatSession, stream_generate
+from mlx_glm45v.answering import stream_generate
+from mlx_glm45v.chat import ChatOptions, ChatSession
 from mlx_glm45v.demo.scenes import draw, random_scene
 from mlx_glm45v.generation.cache import PromptCache
 from mlx_glm45v.generation.reuse import GenerationCache
