@@ -20,8 +20,8 @@ class ModelEntry:
     says whether it runs here ("streamed": reading experts from disk as they are chosen,
     "raised": with a larger share for the GPU), `pace` how many tokens a second a slow
     and a fast disk allow where it is "streamed", `sums` are the lines of the sum behind
-    that. `convertible` marks a folder or repository that
-    has to be converted before it can run.
+    that. `convertible` marks a folder or repository that has to be converted before it
+    can run.
     """
 
     name: str

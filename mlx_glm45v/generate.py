@@ -6,17 +6,15 @@ so that `--help` and wrong usage answer at once.
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_glm45v.cli.arguments import default_question, media_part, parse
-from mlx_glm45v.cli.statuses import FAILED, INTERRUPTED
-from mlx_glm45v.errors import Glm45vError, NotEnoughMemory
+from mlx_glm45v.cli.statuses import FAILED, INTERRUPTED, error_line, leave_output
+from mlx_glm45v.errors import NotEnoughMemory
 from mlx_glm45v.messages import Message, Part, TextPart
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from mlx_glm45v.model.glm4v_moe import Glm4vMoeForConditionalGeneration
     from mlx_glm45v.processing.processor import Processor
     from mlx_glm45v.replies import Reply
-
-TRACEBACK_VARIABLE = "GLM45V_TRACEBACK"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,25 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return leave_output()
     except Exception as error:
         return _report(error)
 
 
 def _report(error: Exception) -> int:
-    if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exception(error)
-    line = " ".join(str(error).split())
+    line = error_line(error)
     if isinstance(error, NotEnoughMemory):
-        line = str(error)  # the sum is a table
-    if not isinstance(error, Glm45vError | ValueError):
-        line = (
-            f"unexpected {type(error).__name__}: {line} "
-            f"({TRACEBACK_VARIABLE}=1 shows where)"
-        )
-    print(f"error: {line}", file=sys.stderr)
+        line = f"error: {error}"  # the sum is a table
+    print(line, file=sys.stderr)
     return FAILED
 
 

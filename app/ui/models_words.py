@@ -53,9 +53,7 @@ def facts(entry: ModelEntry) -> str:
     return " · ".join(parts)
 
 
-def _streamed(pace: tuple[float, float] | None) -> str:
-    if pace is None:
-        return _tr("Fits in part: experts are read when needed, which is slower")
+def _streamed(pace: tuple[float, float]) -> str:
     slow, fast = (decimal(each) for each in pace)
     words = _tr("Fits in part: the disk allows {slow} to {fast} tokens a second")
     return words.format(slow=slow, fast=fast)
@@ -67,6 +65,7 @@ def verdict(entry: ModelEntry) -> Said | None:
         case "yes":
             return Said(_tr("Fits this machine"), "ok")
         case "streamed":
+            assert entry.pace is not None  # what is streamed was planned
             return Said(_streamed(entry.pace), "warn")
         case "raised":
             return Said(_tr("Fits with a larger share for the GPU"), "warn")

@@ -6,16 +6,14 @@ so that `--help` and wrong usage answer at once.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..cli.interrupts import asks_first
-from ..errors import Cancelled, Glm45vError
+from ..cli.statuses import FAILED, INTERRUPTED, error_line, leave_output
+from ..errors import Cancelled
 from ..progress import ShouldStop
 from .arguments import Wishes, parse
 
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from .dry_run import Assessment
     from .plan import Plan
     from .terminal import Terminal
-
-FAILED, INTERRUPTED = 1, 130
-TRACEBACK_VARIABLE = "GLM45V_TRACEBACK"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,24 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.note("stopped; the same command goes on where this one stopped")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return leave_output()
     except Exception as error:
-        terminal.note(_told(error))
+        terminal.note(error_line(error))
         return FAILED
-
-
-def _told(error: Exception) -> str:
-    if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exception(error)
-    line = " ".join(str(error).split())
-    if not isinstance(error, Glm45vError | ValueError):
-        line = (
-            f"unexpected {type(error).__name__}: {line} "
-            f"({TRACEBACK_VARIABLE}=1 shows where)"
-        )
-    return f"error: {line}"
 
 
 def _run(wishes: Wishes, terminal: Terminal, should_stop: ShouldStop) -> int:

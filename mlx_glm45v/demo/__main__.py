@@ -6,13 +6,18 @@ Knows exit statuses and where drawings go. What is heavy is imported where it is
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlx_glm45v.cli.statuses import DONE, FAILED, INTERRUPTED
+from mlx_glm45v.cli.statuses import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    error_line,
+    leave_output,
+)
 from mlx_glm45v.errors import Glm45vError
 
 
@@ -38,11 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return leave_output()
     except Glm45vError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
         return FAILED
     return DONE
 
